@@ -1,0 +1,65 @@
+"""What kalloc raises. Every message says what happened, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class KallocError(Exception):
+    """Base of every error that kalloc raises on purpose."""
+
+
+@dataclass(frozen=True, order=True)
+class Defect:
+    """One thing that is wrong with an input.
+
+    ``row`` counts as a spreadsheet does: the header is row 1, so the first record is row 2.
+    For a JSON document it is the position in the list, from 1. ``None`` means the whole file.
+    """
+
+    file: str
+    row: int | None
+    column: str | None
+    message: str
+
+    def __str__(self) -> str:
+        """Return ``file, row, column: message``, leaving out what is not known."""
+        place = [self.file]
+        if self.row is not None:
+            place.append(f"row {self.row}")
+        if self.column is not None:
+            place.append(f"column {self.column!r}")
+        return f"{', '.join(place)}: {self.message}"
+
+
+class InstanceError(KallocError):
+    """The input is wrong. ``defects`` holds everything that can be told at once."""
+
+    def __init__(self, defects: Sequence[Defect]) -> None:
+        self.defects = tuple(dict.fromkeys(defects))
+        count = len(self.defects)
+        head = f"{count} defect{'s' if count != 1 else ''} in the input; correct and run again:"
+        super().__init__("\n".join([head, *(f"  {defect}" for defect in self.defects)]))
+
+
+class InfeasibleError(KallocError):
+    """No plan can exist. ``clash`` names a smallest set of requests and rules that exclude each other."""
+
+    def __init__(self, clash: Sequence[str]) -> None:
+        self.clash = tuple(clash)
+        lines = ["no plan can exist: these exclude each other, drop or loosen one of them:"]
+        super().__init__("\n".join(lines + [f"  {item}" for item in self.clash]))
+
+
+class NoPlanError(KallocError):
+    """No plan was found within the limits; whether one exists is not known."""
+
+
+class PlanRejectedError(KallocError):
+    """A plan that kalloc made does not pass its own checker: a bug of kalloc, nothing was written."""
+
+    def __init__(self, violations: Sequence[str]) -> None:
+        self.violations = tuple(violations)
+        head = "kalloc made a plan that breaks rules; this is a bug, please report it with the instance:"
+        super().__init__("\n".join([head, *(f"  {violation}" for violation in self.violations[:20])]))

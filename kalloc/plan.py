@@ -1,0 +1,156 @@
+"""What was decided: who gets how much and where it sits; and what was proven of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Termination(StrEnum):
+    """Why a solve ended."""
+
+    OPTIMAL = "optimal"
+    GAP_REACHED = "gap_reached"
+    TIME_LIMIT = "time_limit"
+    INTERRUPTED = "interrupted"
+    INFEASIBLE = "infeasible"
+    ERROR = "error"
+
+
+class Solution(StrEnum):
+    """What is known of the plan: ``proven`` when value and bound meet on every tier, for every plan as good."""
+
+    PROVEN = "proven"
+    FEASIBLE = "feasible"
+    NONE = "none"
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """GPUs of one kind that a project asked for, and what it gets: a row of allocations.csv."""
+
+    project: str
+    pool: str
+    kind: str
+    gpus: int
+    requested_min: int
+    requested_max: int
+    reason: str
+
+
+@dataclass(frozen=True, order=True)
+class Seat:
+    """GPUs of a project on one node: a row of placements.csv. ``path`` has one name per level, coarse to fine."""
+
+    project: str
+    kind: str
+    path: tuple[str, ...]
+    node: str
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An allocation and its placement. Grants are in the order of requests.csv, seats by project and node."""
+
+    instance_name: str
+    instance_sha256: str
+    levels: tuple[str, ...]
+    """The levels of the topology, coarse to fine, without ``node``."""
+    grants: tuple[Grant, ...]
+    seats: tuple[Seat, ...]
+
+    @cached_property
+    def allocations(self) -> pd.DataFrame:
+        """The columns of allocations.csv, one row per request."""
+        import pandas as pd
+
+        columns = list(Grant.__dataclass_fields__)
+        return pd.DataFrame([[getattr(row, name) for name in columns] for row in self.grants], columns=columns)
+
+    @cached_property
+    def placements(self) -> pd.DataFrame:
+        """The columns of placements.csv, one row per project and node."""
+        import pandas as pd
+
+        columns = ["project", "kind", *self.levels, "node", "gpus"]
+        rows = [[seat.project, seat.kind, *seat.path, seat.node, seat.gpus] for seat in self.seats]
+        return pd.DataFrame(rows, columns=columns)
+
+
+@dataclass(frozen=True)
+class TierResult:
+    """Value of one tier and the bound proven on it.
+
+    ``given`` is None when the bound holds for every plan that is as good on the earlier tiers, and
+    ``"allocation"`` when it holds only for the allocation that they chose.
+    """
+
+    name: str
+    value: float
+    bound: float | None
+    given: str | None
+
+    @property
+    def gap(self) -> float | None:
+        """|value − bound| / max(1, |value|), or None without a bound."""
+        if self.bound is None:
+            return None
+        return abs(self.value - self.bound) / max(1.0, abs(self.value))
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """Spans of all projects at one level, the spans they need, and the fewest proven possible."""
+
+    spans: int
+    need: int
+    bound: int | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A verified plan with what was proven of it, how the solve ended and what it took."""
+
+    plan: Plan
+    termination: Termination
+    solution: Solution
+    tiers: tuple[TierResult, ...]
+    levels: dict[str, LevelResult]
+    fragmentation: int
+    fragmentation_bound: int | None
+    instance: dict[str, Any]
+    """name, sha256 and the numbers of GPUs, nodes and projects of the instance."""
+    gpus: dict[str, int]
+    """GPUs available, requested and allocated."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_mib: int = 0
+    curve: tuple[tuple[float, int, int | None], ...] = ()
+    """Seconds since the start, fragmentation score and bound, each time that one of them improved."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return what ``--json`` prints: see the reference of the plan."""
+        tiers = [
+            {"name": tier.name, "value": tier.value, "bound": tier.bound, "gap": tier.gap, "given": tier.given}
+            for tier in self.tiers
+        ]
+        levels = {
+            name: {"spans": level.spans, "need": level.need, "bound": level.bound}
+            for name, level in self.levels.items()
+        }
+        return {
+            "instance": dict(self.instance),
+            "termination": str(self.termination),
+            "solution": str(self.solution),
+            "verified": True,
+            "tiers": tiers,
+            "gpus": dict(self.gpus),
+            "fragmentation": {"score": self.fragmentation, "bound": self.fragmentation_bound, "levels": levels},
+            "seconds": dict(self.seconds),
+            "peak_memory_mib": self.peak_memory_mib,
+        }

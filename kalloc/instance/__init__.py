@@ -1,6 +1,6 @@
 """What there is and who asks: kinds, pools, topology, requests, what already runs; frozen and validated."""
 
-from kalloc.instance.instance import Hierarchy, Instance, Objective
+from kalloc.instance.instance import Head, Hierarchy, Instance, Objective
 from kalloc.instance.pools import ALL_KINDS, PoolTree
 from kalloc.instance.rows import Cap, Kind, NodeGroup, Placed, Pool, Project, Quota, Request
 from kalloc.instance.topology import NODE, Topology
@@ -9,6 +9,7 @@ __all__ = [
     "ALL_KINDS",
     "NODE",
     "Cap",
+    "Head",
     "Hierarchy",
     "Instance",
     "Kind",

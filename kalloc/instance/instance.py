@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kalloc.errors import InstanceError
-from kalloc.instance.checks import defects
+from kalloc.instance.checks import check
 from kalloc.instance.pools import PoolTree
+from kalloc.instance.report import Report
 from kalloc.instance.rows import Cap, Kind, Name, NodeGroup, Placed, Pool, Project, Quota, Request, Text
 from kalloc.instance.topology import NODE, Topology
 
-Weight = Annotated[int, Field(ge=0, le=10**6)]
+Weight = Annotated[int, Field(ge=0, le=10**6, strict=True)]
 Tier = Literal["merit", "fragmentation"]
 
 
@@ -42,12 +42,8 @@ class Objective(BaseModel):
     )
 
 
-class Instance(BaseModel):
-    """What there is and who asks. Immutable; change one with :meth:`replace`.
-
-    Raises:
-        InstanceError: with every defect at once, where tables contradict themselves or each other.
-    """
+class Head(BaseModel):
+    """What an instance says before its tables."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,8 +52,17 @@ class Instance(BaseModel):
     title: Text = Field("", description="What it is, in a line.")
     as_of: datetime.date | None = Field(None, description="The day the data describe.")
     hierarchy: Hierarchy = Field(default=Hierarchy(), description="Levels and weights: `topology` in files.")
-    caps: tuple[Cap, ...] = ()
     objective: Objective = Field(default=Objective(), description="Tiers, in order.")
+
+
+class Instance(Head):
+    """What there is and who asks. Immutable; change one with :meth:`replace`.
+
+    Raises:
+        InstanceError: with every defect at once, where tables contradict themselves or each other.
+    """
+
+    caps: tuple[Cap, ...] = ()
     kinds: tuple[Kind, ...] = ()
     pools: tuple[Pool, ...] = ()
     quotas: tuple[Quota, ...] = ()
@@ -68,9 +73,9 @@ class Instance(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        found = defects(self)
-        if found:
-            raise InstanceError(found)
+        report = Report()
+        check(self, report)
+        report.raise_if_any()
         return self
 
     def replace(self, **changes: Any) -> Instance:

@@ -13,7 +13,9 @@ Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
 ]
-Text = Annotated[str, StringConstraints(max_length=10_000)]
+Place = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Name of a domain; empty where the tree has no domain of a level."""
+Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
 Gpus = Annotated[int, Field(ge=0, le=MAX_GPUS)]
 SomeGpus = Annotated[int, Field(ge=1, le=MAX_GPUS)]
 Worth = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
@@ -60,7 +62,7 @@ class Quota(Row):
 class NodeGroup(Row):
     """``count`` identical nodes at one place of the topology."""
 
-    path: tuple[str, ...] = Field(description="One column per level: where the nodes stand, coarse to fine.")
+    path: tuple[Place, ...] = Field(description="One column per level: where the nodes stand, coarse to fine.")
     node: Name | None = Field(None, description="The node's name, if it has one; then count is 1.")
     count: Annotated[int, Field(ge=1, le=10**7)] = Field(1, description="How many such nodes stand there.")
     kind: Name = Field(description="The kind of the GPUs.")
@@ -75,7 +77,9 @@ class Project(Row):
     project: Name = Field(description="Its name, unique.")
     pool: Name = Field(description="The pool it belongs to.")
     merit: Worth = Field(1.0, description="Weight of the project in the tier `merit`.")
-    mandatory: bool = Field(False, description="It gets at least the min of one of its requests, or there is no plan.")
+    mandatory: bool = Field(
+        False, strict=True, description="It gets at least the min of one of its requests, or there is no plan."
+    )
     mix: Literal["one", "any"] = Field("one", description="`one` kind only, or `any` mix of the kinds it asks for.")
     level: Name | None = Field(None, description="A level of which one domain must hold the whole project.")
     title: Text = Field("", description="Its name in full.")
@@ -98,7 +102,7 @@ class Placed(Row):
     project: Name = Field(description="What runs; a project that projects.csv does not list is background.")
     node: Name = Field(description="The node it runs on.")
     gpus: SomeGpus = Field(description="GPUs it holds there.")
-    movable: bool = Field(False, description="Whether the plan may move it; background always stays.")
+    movable: bool = Field(False, strict=True, description="Whether the plan may move it; background always stays.")
 
 
 class Cap(Row):

@@ -1,0 +1,104 @@
+"""The placement alone: where a given allocation sits, scattered least."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from kalloc.instance import Instance
+from models.flows import lend
+from models.outcome import Allocation, Outcome, scored
+from models.placement import need as needs_of
+from models.placement.rules import (
+    Asked,
+    Seating,
+    eligible,
+    flows,
+    fragmentation,
+    level,
+    need,
+    room,
+    seated,
+    seating,
+    spans,
+    stays,
+)
+from models.program import Answer, Expression, Program, Status
+
+
+@dataclass(frozen=True)
+class Model:
+    """The integer program, its decision and its objective."""
+
+    program: Program
+    seating: Seating
+    fragmentation: Expression
+
+
+def seats(program: Program, instance: Instance, asked: Asked, most: Allocation) -> Seating:
+    """Add the rules on where GPUs sit, whether their numbers are given or decided; ``most`` bounds them."""
+    decision = seating(program, instance, most)
+    eligible(program, instance, decision)
+    room(program, instance, decision)
+    lend(program, instance, flows(instance, decision))
+    seated(program, instance, decision, asked)
+    level(program, instance, decision)
+    stays(program, instance, decision)
+    spans(program, instance, decision, most)
+    return decision
+
+
+def needed(instance: Instance, allocation: Allocation) -> dict[tuple[str, int], int] | None:
+    """Return need by project and depth of the level, None when a project cannot be held at all."""
+    bundles: dict[str, dict[str, int]] = {}
+    for (project, kind), gpus in allocation.items():
+        bundles.setdefault(project, {})[kind] = gpus
+    found = {}
+    for project, bundle in bundles.items():
+        fewest = needs_of.need(instance, needs_of.offers(instance, project), bundle)
+        if fewest is None:
+            return None
+        found.update({(project, depth): count for depth, count in enumerate(fewest)})
+    return found
+
+
+def by_level(instance: Instance, needs: dict[tuple[str, int], int]) -> dict[str, int]:
+    """Return need summed over projects, per level."""
+    total: Counter[int] = Counter()
+    for (_, depth), count in needs.items():
+        total[depth] += count
+    return {name: total[depth] for depth, name in enumerate(instance.topology.levels)}
+
+
+def build(instance: Instance, allocation: Allocation) -> Model | None:
+    """Return the placement as an integer program, rule by rule; None when a project fits nowhere even alone."""
+    granted = {key: gpus for key, gpus in allocation.items() if gpus > 0}
+    needs = needed(instance, granted)
+    if needs is None:
+        return None
+    program = Program(f"placement_{instance.name}")
+    decision = seats(program, instance, granted, granted)
+    need(program, decision, needs)
+    return Model(program, decision, fragmentation(instance, decision, needs))
+
+
+def outcome(instance: Instance, answer: Answer, allocation: Allocation, seating: Seating) -> Outcome:
+    """Return the seats of an answer with the score that they themselves have."""
+    found = {key: answer(gpus) for key, gpus in seating.gpus.items()}
+    taken = {key: gpus for key, gpus in found.items() if gpus > 0}
+    needs = needed(instance, allocation)
+    assert needs is not None
+    return scored(instance, answer.status, allocation, taken, by_level(instance, needs))
+
+
+def solve(
+    instance: Instance, allocation: Allocation, solver: str | None = None, time_limit: float | None = None
+) -> Outcome:
+    """Return the least scattered seats of an allocation."""
+    model = build(instance, allocation)
+    if model is None:
+        return Outcome(Status.INFEASIBLE)
+    answer = model.program.minimise(model.fragmentation, solver, time_limit)
+    if not answer.found:
+        return Outcome(answer.status)
+    return outcome(instance, answer, allocation, model.seating)

@@ -1,0 +1,143 @@
+"""An integer program in PuLP whose rows carry the names of their rules, and whose answers are checked in integers."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pulp
+
+CBC = "PULP_CBC_CMD"
+"""The solver that comes with PuLP."""
+
+LARGEST_OBJECTIVE = 2**40
+"""Solvers work in floating point: beyond this they no longer tell one integer objective from the next."""
+
+Expression = Any
+"""A variable, an affine expression of PuLP, or an integer."""
+
+
+class Status(StrEnum):
+    """What is known of an answer."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    UNKNOWN = "unknown"
+
+
+class InexactError(ArithmeticError):
+    """A solver's answer is not integral, breaks a row, or cannot be told from its neighbours."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and, when a solution was found, the integer value of every variable."""
+
+    status: Status
+    values: Mapping[str, int]
+
+    @property
+    def found(self) -> bool:
+        """Tell whether there is a solution."""
+        return self.status in (Status.OPTIMAL, Status.FEASIBLE)
+
+    def __call__(self, expression: Expression) -> int:
+        """Return the value of a variable or an expression with integer coefficients."""
+        affine = pulp.LpAffineExpression(expression)
+        return int(affine.constant) + sum(int(factor) * self.values[var.name] for var, factor in affine.items())
+
+
+class Program:
+    """Rows by rule over integer variables."""
+
+    def __init__(self, name: str) -> None:
+        self.problem = pulp.LpProblem(_plain(name))
+        self._names: set[str] = set()
+
+    def integer(self, symbol: str, *keys: object, upper: int) -> Expression:
+        """Return a new variable, an integer from 0 to ``upper``."""
+        return self.problem.add_variable(self._name(symbol, keys), 0, upper, cat=pulp.LpInteger)
+
+    def rule(self, label: str, *keys: object, row: Any) -> None:
+        """Add a row of the rule ``label``; a row without variables that holds is left out."""
+        if row.expr or not _holds(row, 0):
+            self.problem.addConstraint(row, self._name(label, keys))
+
+    def maximise(self, objective: Expression, solver: str | None = None, seconds: float | None = None) -> Answer:
+        """Maximise an expression with integer coefficients."""
+        return self._optimise(objective, pulp.LpMaximize, solver, seconds)
+
+    def minimise(self, objective: Expression, solver: str | None = None, seconds: float | None = None) -> Answer:
+        """Minimise an expression with integer coefficients."""
+        return self._optimise(objective, pulp.LpMinimize, solver, seconds)
+
+    def _optimise(self, objective: Expression, sense: int, solver: str | None, seconds: float | None) -> Answer:
+        affine = pulp.LpAffineExpression(objective)
+        if sum(abs(factor) * (var.upBound or 0) for var, factor in affine.items()) > LARGEST_OBJECTIVE:
+            raise InexactError("the objective is too fine for a floating-point solver; round merits, values or weights")
+        variables = self.problem.variables()
+        if not variables:
+            return Answer(Status.INFEASIBLE if self.problem.constraints() else Status.OPTIMAL, {})
+        if not affine:
+            # PuLP writes an objective without terms as a column that CBC cannot read.
+            affine = pulp.LpAffineExpression({variables[0]: 0})
+        self.problem.sense = sense
+        self.problem.setObjective(affine)
+        self.problem.solve(_solver(solver or CBC, seconds))
+        found = {pulp.LpSolutionOptimal: Status.OPTIMAL, pulp.LpSolutionIntegerFeasible: Status.FEASIBLE}
+        status = found.get(self.problem.sol_status)
+        if status is None:
+            infeasible = self.problem.status == pulp.LpStatusInfeasible
+            return Answer(Status.INFEASIBLE if infeasible else Status.UNKNOWN, {})
+        return Answer(status, self._exact())
+
+    def _exact(self) -> dict[str, int]:
+        values = {}
+        for variable in self.problem.variables():
+            values[variable.name] = round(variable.value() or 0)
+            if abs((variable.value() or 0) - values[variable.name]) > 1e-6:
+                raise InexactError(f"{variable.name} = {variable.value()} is not an integer")
+        for row in self.problem.constraints():
+            left = sum(int(factor) * values[variable.name] for variable, factor in row.expr.items())
+            if not _holds(row, left):
+                raise InexactError(f"the answer breaks {row.name}: {row}")
+        return values
+
+    def _name(self, label: str, keys: tuple[object, ...]) -> str:
+        """Return ``label(key,key)`` in the characters that every solver reads; alike names get a number."""
+        base = _plain(f"{label}({','.join(map(str, keys))})")[:80]
+        name, number = base, 1
+        while name in self._names:
+            number += 1
+            name = f"{base}{number}"
+        self._names.add(name)
+        return name
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.,()]", "_", name)
+
+
+def _holds(row: Any, left: int) -> bool:
+    excess = left + int(row.constant)
+    if row.sense == pulp.LpConstraintEQ:
+        return excess == 0
+    return excess <= 0 if row.sense == pulp.LpConstraintLE else excess >= 0
+
+
+def _solver(name: str, seconds: float | None) -> Any:
+    """Return PuLP's solver of that name, silent, with a gap of 0, as far as it takes such options."""
+    if name == CBC:
+        # The class of this name warns that PuLP 4 drops it; the program that it runs is the same.
+        return pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False, gapRel=0.0, timeLimit=seconds)
+    kinds = {kind.name: kind for kind in pulp.apis._all_solvers}
+    if name not in kinds:
+        raise ValueError(f"PuLP knows no solver {name!r}; it finds: {', '.join(pulp.listSolvers(onlyAvailable=True))}")
+    accepted = inspect.signature(kinds[name].__init__).parameters
+    options = {"msg": False, "gapRel": 0.0, "timeLimit": seconds}
+    return pulp.getSolver(name, **{key: value for key, value in options.items() if key in accepted})

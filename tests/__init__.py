@@ -1,0 +1,1 @@
+"""Tests of kalloc: they mirror the package."""

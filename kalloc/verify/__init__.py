@@ -1,0 +1,9 @@
+"""Exact check and score of any plan, from instance and plan alone; knows nothing of how plans are made."""
+
+from kalloc.verify.claims import claims
+from kalloc.verify.needs import Needs, need
+from kalloc.verify.rules import RULES, verify
+from kalloc.verify.score import LevelScore, Score, score
+from kalloc.verify.violation import Violation
+
+__all__ = ["RULES", "LevelScore", "Needs", "Score", "Violation", "claims", "need", "score", "verify"]

@@ -1,0 +1,126 @@
+"""The records of a plan: whether they fit the instance at all, and what they say by name and id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kalloc.instance import Instance
+    from kalloc.plan import Grant, Plan, Seat
+
+FIRST_ROW = 2
+"""Row of the first record in a table: the header is row 1."""
+
+
+def identity(instance: Instance, plan: Plan) -> Iterator[str]:
+    """Tell where the plan was made for another instance."""
+    if plan.instance_name != instance.name:
+        yield f"the plan is for instance {plan.instance_name!r}, not {instance.name!r}"
+    if plan.instance_sha256 != instance.sha256:
+        yield f"the plan is for an instance with fingerprint {plan.instance_sha256!r}, not {instance.sha256!r}"
+    if plan.levels != instance.hierarchy.levels:
+        yield f"the plan has levels {plan.levels!r}, not {instance.hierarchy.levels!r}"
+
+
+def malformed(instance: Instance, plan: Plan) -> Iterator[str]:
+    """Tell which records name what does not exist, contradict the instance or come twice."""
+    granted: dict[tuple[str, str], int] = {}
+    for row, grant in enumerate(plan.grants, FIRST_ROW):
+        found = list(_grant(instance, grant))
+        if not found and granted.setdefault((grant.project, grant.kind), row) != row:
+            first = granted[grant.project, grant.kind]
+            found = [f"project {grant.project!r} and kind {grant.kind!r} are already in row {first}"]
+        yield from (f"allocations row {row}: {message}" for message in found)
+    for request in instance.requests:
+        if (request.project, request.kind) not in granted:
+            yield f"allocations: no row for the request of project {request.project!r} for {request.kind!r}"
+    seated: dict[tuple[str, str], int] = {}
+    for row, seat in enumerate(plan.seats, FIRST_ROW):
+        found = list(_seat(instance, seat))
+        if not found and seated.setdefault((seat.project, seat.node), row) != row:
+            first = seated[seat.project, seat.node]
+            found = [f"project {seat.project!r} and node {seat.node!r} are already in row {first}"]
+        yield from (f"placements row {row}: {message}" for message in found)
+
+
+def _grant(instance: Instance, grant: Grant) -> Iterator[str]:
+    if not _whole(grant.gpus, least=0):
+        yield f"gpus must be a whole number of at least 0, not {grant.gpus!r}"
+    if not isinstance(grant.kind, str) or grant.kind not in instance.performance:
+        yield f"unknown kind {grant.kind!r}"
+    if not isinstance(grant.project, str) or grant.project not in instance.project_of:
+        yield f"unknown project {grant.project!r}"
+        return
+    project = instance.project_of[grant.project]
+    if grant.pool != project.pool:
+        yield f"project {grant.project!r} belongs to pool {project.pool!r}, not {grant.pool!r}"
+    for request in instance.requests_of[grant.project]:
+        asked = (grant.requested_min, grant.requested_max)
+        if request.kind == grant.kind and asked != (request.min, request.max):
+            yield f"project {grant.project!r} asked {request.min} to {request.max} {request.kind}, not {asked}"
+
+
+def _seat(instance: Instance, seat: Seat) -> Iterator[str]:
+    if not _whole(seat.gpus, least=1):
+        yield f"gpus must be a whole number of at least 1, not {seat.gpus!r}"
+    if not isinstance(seat.project, str) or seat.project not in instance.project_of:
+        yield f"unknown project {seat.project!r}"
+    node = instance.topology.node_ids.get(seat.node) if isinstance(seat.node, str) else None
+    if node is None:
+        yield f"unknown node {seat.node!r}"
+        return
+    row = instance.topology.row(node)
+    if seat.path != row.path:
+        yield f"node {seat.node!r} stands at {row.path!r}, not {seat.path!r}"
+    if seat.kind != row.kind:
+        yield f"node {seat.node!r} is of kind {row.kind!r}, not {seat.kind!r}"
+
+
+def _whole(value: object, least: int) -> bool:
+    return type(value) is int and value >= least
+
+
+@dataclass(frozen=True)
+class Records:
+    """A plan by names and ids; made of records that are not malformed."""
+
+    instance: Instance
+    granted: Mapping[str, Mapping[str, int]]
+    """x: GPUs by project and kind, where there are any."""
+    seats: Mapping[str, Mapping[int, int]]
+    """y: GPUs by project and node id."""
+
+    @classmethod
+    def of(cls, instance: Instance, plan: Plan) -> Records:
+        """Read the records of a plan."""
+        granted: dict[str, dict[str, int]] = {}
+        for grant in plan.grants:
+            if grant.gpus > 0:
+                granted.setdefault(grant.project, {})[grant.kind] = grant.gpus
+        seats: dict[str, dict[int, int]] = {}
+        for seat in plan.seats:
+            seats.setdefault(seat.project, {})[instance.topology.node_ids[seat.node]] = seat.gpus
+        return cls(instance, granted, seats)
+
+    @cached_property
+    def held(self) -> Mapping[str, Mapping[str, int]]:
+        """GPUs that are seated, by project and kind."""
+        found: dict[str, Counter[str]] = {}
+        for project, nodes in self.seats.items():
+            kinds = found[project] = Counter()
+            for node, gpus in nodes.items():
+                kinds[self.instance.topology.row(node).kind] += gpus
+        return found
+
+    @cached_property
+    def usage(self) -> Mapping[str, Counter[str]]:
+        """GPUs granted below each pool, itself included, by kind."""
+        found: dict[str, Counter[str]] = {pool: Counter() for pool in self.instance.pool_tree.parent}
+        for project, bundle in self.granted.items():
+            for pool in self.instance.pool_tree.line(self.instance.project_of[project].pool):
+                found[pool].update(bundle)
+        return found

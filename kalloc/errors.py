@@ -43,6 +43,10 @@ class InstanceError(KallocError):
         super().__init__("\n".join([head, *(f"  {defect}" for defect in self.defects)]))
 
 
+class OutputError(KallocError):
+    """Files cannot be written where they were wanted; what was there before is as it was."""
+
+
 class InfeasibleError(KallocError):
     """No plan can exist. ``clash`` names a smallest set of requests and rules that exclude each other."""
 

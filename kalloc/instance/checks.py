@@ -5,7 +5,7 @@ The instance may be a draft that has broken rows in it: their names count as kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -51,8 +51,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 class Hints:
     """Hints for the unknown names of one column; no more than a planner would wait for."""
 
-    def __init__(self, known: Iterable[str]) -> None:
-        self.known = sorted(known)
+    def __init__(self, known: Collection[str]) -> None:
+        self.known = known
         self.left = max(1, MAX_COMPARISONS // max(1, len(self.known)))
         self.found: dict[str, str] = {}
 

@@ -9,6 +9,9 @@ from kalloc.errors import Defect, InstanceError
 FIRST_ROW = 2
 """Row of the first record in a table: the header is row 1."""
 
+HEADER = -1
+"""Stands for the header of a table, where the position of a record is asked."""
+
 HEAD = "instance"
 """The part of an instance that is no table: instance.toml."""
 

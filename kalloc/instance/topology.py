@@ -21,7 +21,7 @@ NODE = "node"
 Ids = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Topology:
     """Nodes and domains by dense ids. Level 0 is the coarsest; the last level is ``node``.
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from kalloc.errors import Defect, InstanceError
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
+    from kalloc.plan import Plan, Result
 
-__all__ = ["dump_json", "load", "write_instance"]
+__all__ = [
+    "check_writable",
+    "dump_json",
+    "load",
+    "read_plan",
+    "read_summary",
+    "schema",
+    "stray_tables",
+    "write_instance",
+    "write_result",
+]
 
 
 def load(path: str | Path) -> Instance:
@@ -38,8 +49,8 @@ def load(path: str | Path) -> Instance:
         message = "is no instance: give a directory with instance.toml, or a .json document"
     except UnreadableError as error:
         message = str(error)
-    except OSError as error:
-        message = f"cannot be read: {error.strerror or error}"
+    except (OSError, ValueError) as error:
+        message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
     raise InstanceError([Defect(str(path), None, None, message)])
 
 
@@ -58,4 +69,63 @@ def write_instance(instance: Instance, directory: str | Path) -> None:
     """
     from kalloc.io.dump import write_instance
 
-    write_instance(instance, directory)
+    write_instance(instance, Path(directory))
+
+
+def check_writable(directory: str | Path) -> None:
+    """Raise an OutputError where :func:`write_result` would refuse to write, before anything is solved."""
+    from kalloc.io.plans import check_writable
+
+    check_writable(Path(directory))
+
+
+def write_result(result: Result, directory: str | Path) -> Result:
+    """Write plan.json, allocations.csv, placements.csv and summary.json, all or nothing.
+
+    An earlier plan in the directory stays whole until the new one is complete, and is then replaced in one step.
+
+    Returns:
+        The result as summary.json tells it: with the seconds that the writing took, also in the total.
+
+    Raises:
+        OutputError: where the directory cannot be written, or holds anything that is no plan.
+    """
+    from kalloc.io.plans import write_result
+
+    return write_result(result, Path(directory))
+
+
+def read_plan(directory: str | Path) -> Plan:
+    """Read the plan in a directory; it may still break every rule.
+
+    Raises:
+        InstanceError: with every defect of plan.json.
+    """
+    from kalloc.io.plans import read_plan
+
+    return read_plan(Path(directory))
+
+
+def read_summary(directory: str | Path) -> dict[str, Any]:
+    """Read what summary.json in a plan's directory claims; it may still be untrue.
+
+    Raises:
+        InstanceError: with every defect of summary.json.
+    """
+    from kalloc.io.plans import read_summary
+
+    return read_summary(Path(directory))
+
+
+def stray_tables(plan: Plan, directory: str | Path) -> list[str]:
+    """Return the tables beside plan.json that do not say the same as it does."""
+    from kalloc.io.plans import stray_tables
+
+    return stray_tables(plan, Path(directory))
+
+
+def schema(what: Literal["instance", "plan"]) -> dict[str, Any]:
+    """Return the JSON Schema of an instance document or of plan.json, with a sentence for every key."""
+    from kalloc.io.schemas import instance_schema, plan_schema
+
+    return instance_schema() if what == "instance" else plan_schema()

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from kalloc.errors import OutputError
@@ -18,12 +18,12 @@ EXCHANGE = 2
 AT_FDCWD = -100
 
 
-def publish(directory: Path, files: Mapping[str, bytes], ours: Collection[str], mark: str) -> None:
+def publish(directory: Path, files: Iterable[tuple[str, bytes]], ours: Collection[str], mark: str) -> None:
     """Write files into a directory of their own and put it in place of ``directory`` in one step.
 
     Args:
         directory: where the files go; made with its parents where it is not there.
-        files: contents by name.
+        files: names and contents, asked for one after the other while they are written.
         ours: the names that a directory may hold to be replaced; with anything else in it, it is refused.
         mark: the file that such a directory must hold, unless it is empty.
 
@@ -36,7 +36,7 @@ def publish(directory: Path, files: Mapping[str, bytes], ours: Collection[str], 
         target.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
         try:
-            for name, data in files.items():
+            for name, data in files:
                 _write(draft / name, data)
             _sync(draft)
             _replace(draft, target)

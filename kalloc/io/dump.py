@@ -51,7 +51,7 @@ def write_instance(instance: Instance, directory: str | Path) -> None:
             if len(packed) > PACK_ABOVE:
                 name, packed = f"{name}.gz", gzip.compress(packed, mtime=0)
             files[name] = packed
-    publish(Path(directory), files, FILES, HEAD_FILE)
+    publish(Path(directory), files.items(), FILES, HEAD_FILE)
 
 
 def _table(table: str, levels: Sequence[str], rows: Sequence[Row]) -> str:

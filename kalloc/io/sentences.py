@@ -19,7 +19,7 @@ def sentence(error: ErrorDetails, known: Collection[str]) -> str:
     """Return what is wrong; ``known`` are the names that may stand where an unknown one does."""
     what, given = error["type"], shown(error["input"])
     if what == "extra_forbidden":
-        return f"unknown; {nearest(str(error['loc'][-1]), known)}"
+        return f"unknown; {nearest(str(error['loc'][-1]), known)}" if known else "unknown"
     if what == "missing" or (what == "string_too_short" and not str(error["input"]).strip()):
         return "is empty, but must be given"
     if what in WHOLE:

@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -183,10 +183,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return twice
 
 
-def parse_json(text: str) -> object:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, or raise an UnreadableError that names a key given twice."""
+    found = _object(pairs)
+    for key in _doubled(found):
+        raise UnreadableError(f"has an object with the key {key[:60]!r} twice; keep one of them")
+    return found
+
+
+def parse_json(text: str, hook: Callable[[list[tuple[str, Any]]], dict[str, Any]] = _object) -> object:
     """Return what a JSON text holds, or raise an UnreadableError that says where it breaks."""
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return json.loads(text, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
         message = f"is no JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         raise UnreadableError(message if text.strip() else "is empty") from error

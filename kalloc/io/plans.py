@@ -145,10 +145,9 @@ def stray_tables(plan: Plan, directory: Path) -> list[str]:
     found = []
     for name in TABLE_FILES:
         try:
-            same = read_text(directory / name) == texts[name]
+            if read_text(directory / name) != texts[name]:
+                found.append(name)
         except UnreadableError:
-            same = False
-        if not same:
             found.append(name)
     return found
 

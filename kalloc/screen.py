@@ -1,0 +1,103 @@
+"""What a solve came to, in lines of at most 80 columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kalloc.instance import Instance
+    from kalloc.plan import Result
+
+WIDTH = 80
+MOST_POOLS = 12
+"""Pools listed; what the others get is summed up in one line."""
+NAME = 30
+
+
+def size(instance: Instance) -> str:
+    """Return how large an instance is, in a line."""
+    gpus = sum(row.gpus * row.count for row in instance.inventory)
+    nodes = instance.topology.node_count
+    return f"{cut(instance.name)}: {gpus:,} GPUs on {nodes:,} nodes, {len(instance.projects):,} projects"
+
+
+def result_lines(instance: Instance, result: Result) -> Iterator[str]:
+    """Return who gets what, what was proven of it and how the solve ended."""
+    yield size(instance)
+    yield ""
+    yield from _pools(instance, result)
+    yield ""
+    yield from _tiers(result)
+    yield ""
+    yield from _levels(result)
+    yield ""
+    yield f"termination {result.termination}, solution {result.solution}, verified"
+    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items())
+    yield f"seconds: {spent}; peak memory {result.peak_memory_mib:,} MiB"
+
+
+def cut(name: str, width: int = NAME) -> str:
+    """Return a name that is no longer than its column."""
+    return name if len(name) <= width else name[: width - 1] + "…"
+
+
+def number(value: float | None) -> str:
+    """Return a figure with its thousands marked; a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def _pools(instance: Instance, result: Result) -> Iterator[str]:
+    asked, given = Counter[str](), Counter[str]()
+    served: dict[str, set[str]] = {}
+    for project, requests in instance.requests_of.items():
+        pool, most = instance.project_of[project].pool, [row.max for row in requests]
+        total = sum(most) if instance.project_of[project].mix == "any" else max(most, default=0)
+        asked[pool] += total
+    for grant in result.plan.grants:
+        given[grant.pool] += grant.gpus
+        served.setdefault(grant.pool, set()).update([grant.project] if grant.gpus else [])
+    asking = Counter(row.pool for row in instance.projects)
+
+    def line(name: str, pools: Sequence[str]) -> tuple[str, ...]:
+        sums = (
+            sum(len(served.get(pool, ())) for pool in pools),
+            sum(asking[pool] for pool in pools),
+            sum(given[pool] for pool in pools),
+            sum(asked[pool] for pool in pools),
+        )
+        return (name, *(f"{value:,}" for value in sums))
+
+    ranked = sorted(asked, key=lambda pool: (-asked[pool], pool))
+    rows: list[tuple[str, ...]] = [("pool", "served", "of", "GPUs given", "GPUs asked")]
+    rows += [line(cut(pool), [pool]) for pool in ranked[:MOST_POOLS]]
+    if len(ranked) > MOST_POOLS:
+        rows.append(line(f"{len(ranked) - MOST_POOLS} other pools", ranked[MOST_POOLS:]))
+    rows.append(line("all", ranked))
+    yield from _table(rows, (NAME, 9, 9, 13, 13))
+
+
+def _tiers(result: Result) -> Iterator[str]:
+    rows = [("tier", "value", "proven bound", "gap", "bound holds for")]
+    for tier in result.tiers:
+        gap = "–" if tier.gap is None else f"{100 * tier.gap:.3g} %"
+        holds = "–" if tier.bound is None else "every plan" if tier.given is None else "this allocation"
+        rows.append((cut(tier.name, 14), number(tier.value), number(tier.bound), gap, holds))
+    yield from _table(rows, (14, 19, 19, 9, 16))
+
+
+def _levels(result: Result) -> Iterator[str]:
+    rows = [("level", "spans", "needed", "proven bound")]
+    for name, level in result.levels.items():
+        rows.append((cut(name), number(level.spans), number(level.need), number(level.bound)))
+    yield from _table(rows, (NAME, 12, 12, 14))
+
+
+def _table(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
+    """Return a table: the first column to the left, figures to the right."""
+    for first, *others in rows:
+        figures = "".join(f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
+        yield f"{first:<{widths[0]}}{figures}"

@@ -34,6 +34,10 @@ class InexactError(ArithmeticError):
     """A solver's answer is not integral, breaks a row, or cannot be told from its neighbours."""
 
 
+class SolverError(ValueError):
+    """PuLP finds no solver of that name."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """A status and, when a solution was found, the integer value of every variable."""
@@ -136,8 +140,9 @@ def _solver(name: str, seconds: float | None) -> Any:
         # The class of this name warns that PuLP 4 drops it; the program that it runs is the same.
         return pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False, gapRel=0.0, timeLimit=seconds)
     kinds = {kind.name: kind for kind in pulp.apis._all_solvers}
-    if name not in kinds:
-        raise ValueError(f"PuLP knows no solver {name!r}; it finds: {', '.join(pulp.listSolvers(onlyAvailable=True))}")
+    ready = pulp.listSolvers(onlyAvailable=True)
+    if name not in ready:
+        raise SolverError(f"PuLP finds no solver {name!r} on this machine; it finds: {', '.join(ready)}")
     accepted = inspect.signature(kinds[name].__init__).parameters
     options = {"msg": False, "gapRel": 0.0, "timeLimit": seconds}
     return pulp.getSolver(name, **{key: value for key, value in options.items() if key in accepted})

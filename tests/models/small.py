@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import Any
 
 from kalloc.errors import InstanceError
@@ -33,11 +34,10 @@ def ask(project: str, least: int, most: int, **more: Any) -> Request:
 def sow(seed: int, nodes: int, gpus: int, projects: int, levels: int) -> Instance:
     """Return a random instance with at most so many nodes, GPUs per node, projects and exactly so many levels."""
     dice = random.Random(seed)
-    while True:
-        try:
+    for _ in range(1000):
+        with suppress(InstanceError):
             return _draw(dice, nodes, gpus, projects, levels)
-        except InstanceError:
-            continue
+    raise AssertionError("a thousand draws without a sound instance")
 
 
 def _draw(dice: random.Random, nodes: int, gpus: int, projects: int, levels: int) -> Instance:

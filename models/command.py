@@ -1,0 +1,63 @@
+"""What ``python -m models.…`` reads and prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from kalloc.errors import InstanceError
+from kalloc.instance import Instance
+from models.outcome import Outcome
+from models.program import CBC, InexactError, SolverError, Status
+
+EXIT = {Status.OPTIMAL: 0, Status.FEASIBLE: 0, Status.INFEASIBLE: 3, Status.UNKNOWN: 4}
+
+
+def parser(model: str, title: str) -> argparse.ArgumentParser:
+    """Return the arguments that every model takes."""
+    arguments = argparse.ArgumentParser(prog=f"python -m models.{model}", description=title)
+    arguments.add_argument("instance", help="a directory with instance.toml and tables, or a JSON document")
+    arguments.add_argument("--solver", default=CBC, metavar="NAME", help="any solver that PuLP finds (%(default)s)")
+    arguments.add_argument("--time-limit", type=float, metavar="S", help="seconds for a solve (no limit)")
+    return arguments
+
+
+def run(arguments: argparse.Namespace, solve: Callable[[Instance], Outcome]) -> int:
+    """Load, solve, print; return the exit status."""
+    from kalloc.io import load
+
+    try:
+        instance = load(arguments.instance)
+        outcome = solve(instance)
+    except InstanceError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SolverError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except InexactError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("\n".join(lines(instance, outcome)))
+    return EXIT[outcome.status]
+
+
+def lines(instance: Instance, outcome: Outcome) -> list[str]:
+    """Return the outcome as text: status, tiers, levels, allocation, seats."""
+    found = [f"status         {outcome.status}"]
+    if outcome.merit is not None:
+        found.append(f"merit          {float(outcome.merit):g}")
+    if outcome.fragmentation is not None:
+        found.append(f"fragmentation  {outcome.fragmentation}")
+        for level, spans in outcome.spans.items():
+            found.append(f"  {level}: {spans} spanned, {outcome.need[level]} needed")
+    granted = {key: gpus for key, gpus in outcome.allocation.items() if gpus > 0}
+    if granted:
+        found.append("allocation")
+        found += [f"  {project}: {gpus} {kind}" for (project, kind), gpus in granted.items()]
+    if outcome.seats:
+        found.append("seats")
+        names = instance.topology.names
+        found += [f"  {project}: {gpus} on {names[node]}" for (project, node), gpus in sorted(outcome.seats.items())]
+    return found

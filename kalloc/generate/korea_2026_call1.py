@@ -43,8 +43,8 @@ FIELDS = (
 )
 
 CLUSTERS = (
-    (("naver", "naver-h200-1"), "H200", 255, "H: 255 nodes; A: 4 nodes a rack, after M"),
-    (("naver", "naver-h200-2"), "H200", 32, "H: 32 nodes; A: 4 nodes a rack, after M"),
+    (("gak-sejong", "naver-h200-1"), "H200", 255, "H: Naver Cloud, 255 nodes; A: site, 4 nodes a rack (M)"),
+    (("gak-sejong", "naver-h200-2"), "H200", 32, "H: Naver Cloud, 32 nodes; A: site, 4 nodes a rack (M)"),
     (("ansan", "kakao-b200-1"), "B200", 255, "H: Kakao, Ansan, 255 nodes; A: 4 nodes a rack"),
 )
 

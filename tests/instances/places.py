@@ -1,0 +1,10 @@
+"""Where the committed instances are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+INSTANCES = Path(__file__).parents[2] / "instances"
+TINY = sorted(path.parent for path in INSTANCES.glob("tiny/*/instance.toml"))
+RECIPES = {"korea-2026-call1": 0, "korea-260k": 0}
+"""Instances that a recipe makes, with their seed."""

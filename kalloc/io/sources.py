@@ -58,6 +58,9 @@ class Directory:
     def head(self, report: Report) -> dict[str, Any] | None:
         """Read instance.toml, and look for tables that nobody knows."""
         self._list(report)
+        if not (self.path / HEAD_FILE).exists():
+            report.add(HEAD, None, None, "the file is missing; every instance has one, with a name at least")
+            return None
         try:
             return tomllib.loads(read_text(self.path / HEAD_FILE, 16 * MIB))
         except UnreadableError as error:

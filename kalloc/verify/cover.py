@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, repeat
 from math import inf
@@ -13,6 +14,8 @@ Histogram = Mapping[int, int]
 
 PRECISION = 2**20
 """Multipliers are whole numbers of about this size; any of them give a valid bound, fine ones a sharper one."""
+FIRST_WIDTH = 64
+"""States that the first pass of a search follows."""
 
 
 def fewest(offers: Histogram, amount: int) -> int | float:
@@ -36,7 +39,7 @@ def fewest_together(amounts: Vector, alone: Sequence[Histogram], shared: Sequenc
     """
     clipped = [offer for offer in (_clip(offer, amounts) for offer in shared) if any(offer)]
     best = _greedy(amounts, alone, clipped)
-    if not clipped or best == inf:
+    if not clipped or best == inf or best == _floor(amounts, alone, clipped):
         return best
     return _Search(amounts, alone, clipped, int(best)).fewest()
 
@@ -56,6 +59,12 @@ def _weigh(multiplier: Sequence[int], offer: Vector) -> int:
 def _close(alone: Sequence[Histogram], rest: Vector) -> int | float:
     """Return how many domains hold what is left when no shared one is taken any more."""
     return sum(fewest(offers, amount) for offers, amount in zip(alone, rest, strict=True))
+
+
+def _floor(amounts: Vector, alone: Sequence[Histogram], shared: Sequence[Vector]) -> int | float:
+    """Return the most that a single amount takes, with every domain for itself."""
+    columns = zip(amounts, alone, zip(*shared, strict=True), strict=True)
+    return max(fewest(Counter(offers) + Counter(parts), amount) for amount, offers, parts in columns)
 
 
 def _greedy(amounts: Vector, alone: Sequence[Histogram], shared: Sequence[Vector]) -> int | float:
@@ -87,21 +96,42 @@ class _Search:
         for kind, (amount, offers) in enumerate(zip(amounts, alone, strict=True)):
             self.items += [self._unit(kind, min(offer, amount)) for offer in _largest(offers, best)]
         self.multipliers = [self._sharpest(), *(self._unit(kind, 1) for kind in range(len(amounts)))]
+        heaviest = sorted((_weigh(self.multipliers[0], item) for item in self.items), reverse=True)
+        self.price = heaviest[min(best, len(heaviest)) - 1]
         self.shared = sorted(shared, key=lambda offer: _weigh(self.multipliers[0], offer), reverse=True)
 
     def fewest(self) -> int:
-        """Return the fewest domains; a state is what is left to hold, with the fewest domains used so far."""
+        """Return the fewest domains: looks where it is promising, then wider until nothing is left out."""
+        width = FIRST_WIDTH
+        while not self._pass(width):
+            width *= 4
+        return self.best
+
+    def _pass(self, width: int) -> bool:
+        """Improve ``best`` with at most ``width`` states at a time; tell whether that left none out.
+
+        A state is what is left to hold, with the fewest domains used so far.
+        """
+        complete = True
         states: dict[Vector, int] = {self.amounts: 0}
         for offer, prefixes in zip(self.shared, self._prefixes(), strict=False):
             states = {rest: used for rest, used in states.items() if used + self._bound(prefixes, rest) < self.best}
             if not states:
                 break
+            if len(states) > width:
+                complete = False
+                states = dict(sorted(states.items(), key=self._promise)[:width])
             for rest, used in list(states.items()):
                 after = _less(rest, offer)
                 if used + 1 < states.get(after, inf):
                     states[after] = used + 1
                     self.best = int(min(self.best, used + 1 + _close(self.alone, after)))
-        return self.best
+        return complete
+
+    def _promise(self, state: tuple[Vector, int]) -> int:
+        """Return the weight still to hold, with the domains used so far at the weight of the last one needed."""
+        rest, used = state
+        return used * self.price + _weigh(self.multipliers[0], rest)
 
     def _prefixes(self) -> Iterator[list[list[int]]]:
         """Yield, before each shared domain, the sums of the 0, 1, 2 … heaviest domains left, per multiplier."""

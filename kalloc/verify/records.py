@@ -28,23 +28,24 @@ def identity(instance: Instance, plan: Plan) -> Iterator[str]:
 
 def malformed(instance: Instance, plan: Plan) -> Iterator[str]:
     """Tell which records name what does not exist, contradict the instance or come twice."""
-    granted: dict[tuple[str, str], int] = {}
+    granted: dict[tuple[object, object], int] = {}
     for row, grant in enumerate(plan.grants, FIRST_ROW):
-        found = list(_grant(instance, grant))
-        if not found and granted.setdefault((grant.project, grant.kind), row) != row:
-            first = granted[grant.project, grant.kind]
-            found = [f"project {grant.project!r} and kind {grant.kind!r} are already in row {first}"]
+        found = [*_grant(instance, grant), *_repeated(granted, row, project=grant.project, kind=grant.kind)]
         yield from (f"allocations row {row}: {message}" for message in found)
     for request in instance.requests:
         if (request.project, request.kind) not in granted:
             yield f"allocations: no row for the request of project {request.project!r} for {request.kind!r}"
-    seated: dict[tuple[str, str], int] = {}
+    seated: dict[tuple[object, object], int] = {}
     for row, seat in enumerate(plan.seats, FIRST_ROW):
-        found = list(_seat(instance, seat))
-        if not found and seated.setdefault((seat.project, seat.node), row) != row:
-            first = seated[seat.project, seat.node]
-            found = [f"project {seat.project!r} and node {seat.node!r} are already in row {first}"]
+        found = [*_seat(instance, seat), *_repeated(seated, row, project=seat.project, node=seat.node)]
         yield from (f"placements row {row}: {message}" for message in found)
+
+
+def _repeated(seen: dict[tuple[object, object], int], row: int, **key: object) -> Iterator[str]:
+    first, second = key.values()
+    if isinstance(first, str) and isinstance(second, str) and seen.setdefault((first, second), row) != row:
+        what = " and ".join(f"{column} {name!r}" for column, name in key.items())
+        yield f"{what} are already in row {seen[first, second]}"
 
 
 def _grant(instance: Instance, grant: Grant) -> Iterator[str]:
@@ -58,10 +59,12 @@ def _grant(instance: Instance, grant: Grant) -> Iterator[str]:
     project = instance.project_of[grant.project]
     if grant.pool != project.pool:
         yield f"project {grant.project!r} belongs to pool {project.pool!r}, not {grant.pool!r}"
-    for request in instance.requests_of[grant.project]:
-        asked = (grant.requested_min, grant.requested_max)
-        if request.kind == grant.kind and asked != (request.min, request.max):
-            yield f"project {grant.project!r} asked {request.min} to {request.max} {request.kind}, not {asked}"
+    ranges = [(row.min, row.max) for row in instance.requests_of[grant.project] if row.kind == grant.kind]
+    stated = (grant.requested_min, grant.requested_max)
+    if ranges and stated != ranges[0]:
+        yield f"project {grant.project!r} asked {ranges[0]} of {grant.kind!r} (min, max), not {stated}"
+    if not ranges and grant.gpus == 0:
+        yield f"project {grant.project!r} did not ask for {grant.kind!r}"
 
 
 def _seat(instance: Instance, seat: Seat) -> Iterator[str]:

@@ -88,7 +88,7 @@ def _rows_table(table: str, model: Mapping[str, Any]) -> str:
 def _table(first: str, properties: Mapping[str, Any], required: Sequence[str] | None = None) -> str:
     """Return a table of keys; with a column of defaults where ``required`` says what has none."""
     heads = [first, "type", "range", *(["default"] if required is not None else []), "meaning"]
-    lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
+    lines = [" | ".join(heads), " | ".join(["---"] * len(heads))]
     for name, value in properties.items():
         shape = _shape(value)
         cells = [name if name == LEVEL else f"`{name}`", _type(shape), _range(shape)]

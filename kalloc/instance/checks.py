@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_NODES = 1_000_000
 """No instance may have more nodes, so that a slip of the pen does not fill the memory."""
 
-MAX_COMPARISONS = 200_000
+MAX_COMPARISONS = 40_000
 """Names compared per column in search of what was meant."""
 
 RESERVED = {"project", *(name for name in NodeGroup.model_fields if name != "path")}

@@ -62,7 +62,9 @@ class Quota(Row):
 class NodeGroup(Row):
     """Some identical nodes at one place of the topology."""
 
-    path: tuple[Place, ...] = Field(description="Where the nodes stand, coarse to fine; empty where the tree has no domain of a level.")
+    path: tuple[Place, ...] = Field(
+        description="Where the nodes stand, coarse to fine; empty where the tree has no domain of a level."
+    )
     node: Name | None = Field(None, description="The node's name, if it has one; then count is 1.")
     count: Annotated[int, Field(ge=1, le=10**7)] = Field(1, description="How many such nodes stand there.")
     kind: Name = Field(description="The kind of the GPUs.")

@@ -100,7 +100,7 @@ def _adapter(table: str) -> TypeAdapter[list[Row]]:
 
 def _rows(table: str, records: list[Record], levels: Sequence[str], strict: bool, report: Report) -> tuple[Row, ...]:
     try:
-        return tuple(_adapter(table).validate_python(records, strict=strict))
+        return tuple(_adapter(table).validate_python(records, strict=strict or None))
     except ValidationError as error:
         found = error.errors(include_url=False)
     broken = set()
@@ -113,7 +113,7 @@ def _rows(table: str, records: list[Record], levels: Sequence[str], strict: bool
             report.add(table, index, column, sentence(item, known))
         report.distrust(table, index, trusted)
     good = [record for index, record in enumerate(records) if index not in broken]
-    rows = iter(_adapter(table).validate_python(good, strict=strict))
+    rows = iter(_adapter(table).validate_python(good, strict=strict or None))
     return tuple(
         _names_alone(table, index, record, report) if index in broken else next(rows)
         for index, record in enumerate(records)

@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,16 +131,13 @@ class Document:
             raise UnreadableError("must hold one JSON object")
         self.document = document
         known = (*TOML_KEYS, *TABLES)
-        for key in _doubled(document):
-            report.add(HEAD, None, key, "is given twice; keep one of them")
         for key in document:
             if key not in known:
                 report.add(HEAD, None, key[:60], f"unknown key; {nearest(key, known)}")
         head = {key: document[key] for key in TOML_KEYS if key in document}
+        for key in (*_doubled(document), *_doubled_below({name: head.get(name) for name in ("topology", "objective")})):
+            report.add(HEAD, None, key, "is given twice; keep one of them")
         head["as_of"] = _date(head.get("as_of"))
-        for key in ("topology", "objective"):
-            for name in _doubled(head.get(key)):
-                report.add(HEAD, None, f"{key}.{name}", "is given twice; keep one of them")
         return head
 
     def records(self, table: str, levels: Sequence[str] | None, report: Report) -> list[Record]:
@@ -174,6 +171,14 @@ class _Doubled(dict[str, Any]):
 
 def _doubled(value: object) -> Iterable[str]:
     return value.keys_twice if isinstance(value, _Doubled) else ()
+
+
+def _doubled_below(value: Mapping[str, object], above: str = "") -> Iterator[str]:
+    """Return the keys given twice in the objects of an object, each with the keys that lead to it."""
+    for key, part in value.items():
+        if isinstance(part, dict):
+            yield from (f"{above}{key}.{name}" for name in _doubled(part))
+            yield from _doubled_below(part, f"{above}{key}.")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

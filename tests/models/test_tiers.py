@@ -24,7 +24,8 @@ def test_a_limit_in_the_second_tier_leaves_the_first(instance: Instance, monkeyp
     """Nothing found for fragmentation leaves the plan of most merit, which is feasible and not proven."""
     monkeypatch.setattr(Program, "minimise", lambda *arguments: Answer(Status.UNKNOWN, {}))
     outcome = joint.solve(instance)
-    assert (outcome.status, outcome.merit) == (Status.FEASIBLE, 4)
+    assert outcome.status == Status.FEASIBLE
+    assert outcome.merit == 4
     assert outcome.fragmentation is not None and sum(outcome.seats.values()) == 4
 
 

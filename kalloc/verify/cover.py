@@ -14,6 +14,8 @@ Histogram = Mapping[int, int]
 
 PRECISION = 2**20
 """Multipliers are whole numbers of about this size; any of them give a valid bound, fine ones a sharper one."""
+TRIALS = 24
+"""Attempts at a sharper multiplier."""
 FIRST_WIDTH = 64
 """States that the first pass of a search follows."""
 
@@ -149,8 +151,9 @@ class _Search:
     def _sharpest(self) -> Vector:
         """Return the mix of the amounts that asks for the most domains, by raising one share at a time."""
         kinds = range(len(self.amounts))
-        shares, value, stride = (PRECISION,) * len(kinds), 0.0, PRECISION
-        while stride > PRECISION // 256:
+        shares, stride = (PRECISION,) * len(kinds), PRECISION // 2
+        value = self._asked(shares)
+        for _ in range(TRIALS):
             trials = [tuple(share + stride * (i == kind) for i, share in enumerate(shares)) for kind in kinds]
             trial, sharper = max(((trial, self._asked(trial)) for trial in trials), key=lambda pair: pair[1])
             if sharper > value:

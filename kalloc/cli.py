@@ -171,7 +171,7 @@ def _finite(value: float) -> float:
 
 
 @app.callback()
-def kalloc(
+def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -205,13 +205,14 @@ def solve(
 def _solve(run: Run, path: Path, out: Path | None, options: dict[str, Any]) -> Result:
     """Load, solve and write; the result says what each took."""
     import kalloc.io
-    from kalloc.solve import solve
 
     if out is not None:
         kalloc.io.check_writable(out)
     start = time.perf_counter()
     run.instance = kalloc.io.load(path)
     loaded = time.perf_counter() - start
+    from kalloc.solve import solve
+
     with run.interruptible():
         result = solve(run.instance, stop=run.stop, **options)
         seconds = {

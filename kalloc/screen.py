@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from kalloc.instance import Instance
     from kalloc.plan import Result
 
-WIDTH = 80
 MOST_POOLS = 12
 """Pools listed; what the others get is summed up in one line."""
 NAME = 30
@@ -33,9 +32,10 @@ def result_lines(instance: Instance, result: Result) -> Iterator[str]:
     yield ""
     yield from _levels(result)
     yield ""
-    yield f"termination {result.termination}, solution {result.solution}, verified"
+    memory = f"peak memory {result.peak_memory_mib:,} MiB"
+    yield f"termination {result.termination}, solution {result.solution}, verified, {memory}"
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items())
-    yield f"seconds: {spent}; peak memory {result.peak_memory_mib:,} MiB"
+    yield f"seconds: {spent}"
 
 
 def cut(name: str, width: int = NAME) -> str:

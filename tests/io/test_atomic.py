@@ -45,9 +45,9 @@ def write_with_fault(directory: Path, step: int, fault: Callable[[], None]) -> N
             if seen == step:
                 fault()
 
-    def loud_sync(handle: Any) -> None:
+    def loud_sync(fd: Any) -> None:
         sys.audit("fsync")
-        sync(handle)
+        sync(fd)
 
     os.fsync = loud_sync
     sys.addaudithook(hook)

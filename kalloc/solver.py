@@ -10,7 +10,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -25,7 +25,8 @@ Terms = list[tuple[int, int]]
 INTEGRALITY = 1e-5
 """How far from an integer a solver's value may lie before its answer is refused."""
 BOUND_SLACK = 1e-6
-"""Relative slack taken off a floating-point bound before it is rounded to the next integer."""
+RELATIVE_SLACK = 1e-10
+"""Slack taken off a floating-point bound before it is rounded to the next integer: absolute, and by its size."""
 DUAL_SCALE = 2**36
 """Duals are rounded to multiples of 1 / DUAL_SCALE before they prove a bound."""
 POLL_SECONDS = 0.05
@@ -153,19 +154,19 @@ def _checked(model: Model, raw: Sequence[float], bound: int | None, closed: bool
 
 
 @contextlib.contextmanager
-def _watched(limits: Limits, interrupt: Any) -> Iterator[None]:
+def _watched(limits: Limits, interrupt: Callable[[], None] | None) -> Iterator[None]:
     """Call ``interrupt`` again and again once somebody says stop; some solvers ignore it before their search begins."""
-    if limits.stop is None:
+    if limits.stop is None or interrupt is None:
         yield
         return
     done = threading.Event()
 
-    def watch(stop: Stop) -> None:
+    def watch(stop: Stop, interrupt: Callable[[], None]) -> None:
         while not done.wait(POLL_SECONDS):
             if stop.is_set():
                 interrupt()
 
-    watcher = threading.Thread(target=watch, args=(limits.stop,), daemon=True)
+    watcher = threading.Thread(target=watch, args=(limits.stop, interrupt), daemon=True)
     watcher.start()
     try:
         yield
@@ -203,9 +204,7 @@ def solve_cp_sat(model: Model, limits: Limits, hint: Ids | None = None) -> Answe
         status = solver.solve(program)
     if status == cp_model.INFEASIBLE:
         return Answer(Status.INFEASIBLE, None, None, None)
-    bound = _integer_bound(solver.best_objective_bound) if status != cp_model.MODEL_INVALID else None
-    if bound is not None:
-        bound += model.offset
+    bound = model.offset + int(solver.response_proto.inner_objective_lower_bound)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Answer(Status.UNKNOWN, None, None, bound)
     return _checked(model, [solver.value(column) for column in columns], bound, status == cp_model.OPTIMAL)
@@ -215,7 +214,7 @@ def _integer_bound(bound: float) -> int | None:
     """Round a floating-point lower bound of an integer objective up, after taking off the solver's tolerance."""
     if not math.isfinite(bound) or abs(bound) > 2**52:
         return None
-    return math.ceil(bound - BOUND_SLACK * max(1.0, abs(bound)))
+    return math.ceil(bound - BOUND_SLACK - RELATIVE_SLACK * abs(bound))
 
 
 def _proto(model: Model, integer: bool) -> Any:
@@ -260,8 +259,8 @@ def solve_scip(model: Model, limits: Limits, nodes: int | None = None) -> Answer
     )
     if math.isfinite(limits.deadline):
         parameters.time_limit = datetime.timedelta(seconds=limits.seconds)
-    interrupter = SolveInterrupter()
-    with _watched(limits, interrupter.interrupt):
+    interrupter = SolveInterrupter() if limits.stop is not None else None
+    with _watched(limits, interrupter.interrupt if interrupter else None):
         result = mathopt.solve(program, mathopt.SolverType.GSCIP, params=parameters, interrupter=interrupter)
     if result.termination.reason == mathopt.TerminationReason.INFEASIBLE:
         return Answer(Status.INFEASIBLE, None, None, None)

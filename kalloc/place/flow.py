@@ -15,11 +15,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import gcd
 from typing import NamedTuple
 
 from kalloc.place.items import Shape
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.tree import Bin, Place, Rebate
+from kalloc.place.tree import Place
 from kalloc.solver import Ids, Model, Terms
 
 State = tuple[int, ...]
@@ -51,7 +52,7 @@ class Group(NamedTuple):
     level: int
     weight: int
     zones: Zones
-    rebates: frozenset[Rebate]
+    keepers: frozenset[str]
 
 
 Target = int | Group
@@ -74,8 +75,10 @@ class Split:
     """The variables of one place: how what arrives there is split over what is below."""
 
     place: Place
+    unit: int
+    """GPUs in which everything below is counted."""
     groups: dict[Group, dict[int, list[Ids]]]
-    """Per group, the bins by room."""
+    """Per group, the bins by room in units."""
     gives: dict[tuple[Tag, State, State], int] = field(default_factory=dict)
     """Items of a tag that lack v and give b, by (tag, v, b)."""
     sends: dict[tuple[Tag, State, Target], int] = field(default_factory=dict)
@@ -99,10 +102,10 @@ class FlowBuilder:
             TooLargeError: when the model would grow beyond its limit of variables.
         """
         by_tag: Demands = {}
+        unit = gcd(*_rooms(tree), *(gpus for shape in demands for _, gpus in shape.amounts))
         for shape, demand in demands.items():
-            state = tuple(gpus for _, gpus in shape.amounts)
-            by_tag.setdefault(Tag.of(shape), {})[state] = demand
-        root = self._split(tree, by_tag)
+            by_tag.setdefault(Tag.of(shape), {})[_state(shape, unit)] = demand
+        root = self._split(tree, unit, by_tag)
         for lender, terms in self._lent.items():
             self.model.row(terms, None, self.rooms.lend[lender])
         return root
@@ -112,15 +115,15 @@ class FlowBuilder:
             raise TooLargeError
         return self.model.variable(0, most, cost)
 
-    def _split(self, place: Place, demands: Demands) -> Split:
-        split = Split(place, _groups(place))
+    def _split(self, place: Place, unit: int, demands: Demands) -> Split:
+        split = Split(place, unit, _groups(place, unit))
         for tag, demand in demands.items():
             self._give(split, tag, demand)
         wanted, seated = self._send(split, demands)
         for group, sends in seated.items():
             self._take(split, group, sends)
         for index, below in enumerate(place.places):
-            split.inner.append(self._split(below, wanted[index]))
+            split.inner.append(self._split(below, unit, wanted[index]))
         return split
 
     def _give(self, split: Split, tag: Tag, demand: dict[State, Demand]) -> None:
@@ -162,7 +165,7 @@ class FlowBuilder:
                 balance.append((send, 1))
                 if isinstance(target, Group):
                     seated[target].setdefault(sum(part), []).append((send, 1))
-                    self._lend(tag, sum(part), target, send)
+                    self._lend(tag, sum(part) * split.unit, target, send)
                 else:
                     wanted[target].setdefault(tag, {})[part] = Demand([(send, 1)], 0, most)
             self.model.row(balance + _minus(gives), 0, 0)
@@ -216,11 +219,21 @@ def _most_parts(demand: dict[State, Demand], part: State) -> int:
     return sum(demand[state].most * count for state, count in times.items())
 
 
-def _groups(place: Place) -> dict[Group, dict[int, list[Ids]]]:
+def _state(shape: Shape, unit: int) -> State:
+    return tuple(gpus // unit for _, gpus in shape.amounts)
+
+
+def _rooms(place: Place) -> Iterator[int]:
+    yield from (key.room for key in place.bins)
+    for below in place.places:
+        yield from _rooms(below)
+
+
+def _groups(place: Place, unit: int) -> dict[Group, dict[int, list[Ids]]]:
     groups: dict[Group, dict[int, list[Ids]]] = {}
     for key, members in place.bins.items():
-        group = Group(key.level, key.weight, key.zones, key.rebates)
-        groups.setdefault(group, {}).setdefault(key.room, []).extend(members)
+        group = Group(key.level, key.weight, key.zones, key.keepers)
+        groups.setdefault(group, {}).setdefault(key.room // unit, []).extend(members)
     return groups
 
 
@@ -228,7 +241,7 @@ def _targets(split: Split, tag: Tag) -> list[tuple[Target, State, int]]:
     """Return where parts of a tag may go, the largest part that fits per kind, and what entering costs."""
     found: list[tuple[Target, State, int]] = []
     for index, place in enumerate(split.place.places):
-        capacity = tuple(place.room(zones) for zones in tag.zones)
+        capacity = tuple(place.room(zones) // split.unit for zones in tag.zones)
         found.append((index, capacity, _cost(place, tag)))
     for group, bins in split.groups.items():
         room = max(bins)
@@ -236,15 +249,28 @@ def _targets(split: Split, tag: Tag) -> list[tuple[Target, State, int]]:
             if zones & group.zones:
                 capacity = tuple(room if position == other else 0 for other in range(len(tag.zones)))
                 found.append((group, capacity, _cost(group, tag)))
-    return [entry for entry in found if any(entry[1])]
+    return [entry for entry in found if any(entry[1]) and not _barred(_thing(split, entry[0]), tag)]
 
 
-def _cost(target: Place | Group | Bin, tag: Tag) -> int:
-    return dict(target.rebates).get(tag.anchor, target.weight) if tag.anchor is not None else target.weight
+def _thing(split: Split, target: Target) -> Place | Group:
+    return target if isinstance(target, Group) else split.place.places[target]
+
+
+def _cost(target: Place | Group, tag: Tag) -> int:
+    return 0 if tag.anchor in target.keepers else target.weight
+
+
+def _barred(target: Place | Group, tag: Tag) -> bool:
+    """Tell whether a project that must stay in one domain keeps seats in another one."""
+    inside = tag.level is not None and target.level <= tag.level
+    return inside and tag.anchor is not None and tag.anchor not in target.keepers
 
 
 def _parts(split: Split, tag: Tag, state: State, capacities: list[State]) -> Iterator[State]:
     """Yield the parts that an item may give away at a place, the largest first."""
+    if split.place.whole and any(_fits(state, capacity) for capacity in capacities):
+        yield state
+        return
     levels = [place.level for place in split.place.places] + [group.level for group in split.groups]
     if tag.level is not None and any(level <= tag.level for level in levels):
         if any(_fits(state, capacity) for capacity in capacities):
@@ -263,13 +289,13 @@ def decode(split: Split, values: Ids, items: Iterable[tuple[str, Shape]]) -> lis
     """Give names back to counts: (project, nodes of the bin, GPUs); parts of one project in one bin are merged."""
     named: dict[Tag, list[tuple[str, State]]] = defaultdict(list)
     for project, shape in items:
-        named[Tag.of(shape)].append((project, tuple(gpus for _, gpus in shape.amounts)))
+        named[Tag.of(shape)].append((project, _state(shape, split.unit)))
     counts = [int(value) for value in values]
     merged: dict[tuple[str, int], int] = defaultdict(int)
     bins: dict[int, Ids] = {}
-    for project, nodes, gpus in _walk(split, counts, named):
+    for project, nodes, units in _walk(split, counts, named):
         bins[id(nodes)] = nodes
-        merged[project, id(nodes)] += gpus
+        merged[project, id(nodes)] += units * split.unit
     return [(project, bins[key], gpus) for (project, key), gpus in merged.items()]
 
 

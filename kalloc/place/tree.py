@@ -7,15 +7,12 @@ above. Domains of the last level kept are the bins: they are counted in classes,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.solver import Ids
-
-Rebate = tuple[str, int]
-"""A project that keeps seats here, and the weight that is left for it to enter."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,8 @@ class Bin:
     """What it costs an item to use the bin."""
     zones: Zones
     """Any of these zones gives access to the whole room."""
-    rebates: frozenset[Rebate]
+    keepers: frozenset[str]
+    """Projects that keep seats here, and enter for nothing."""
     room: int
     """Free GPUs."""
 
@@ -39,8 +37,11 @@ class Place:
 
     level: int
     weight: int
-    rebates: frozenset[Rebate] = frozenset()
+    keepers: frozenset[str] = frozenset()
+    """Projects that keep seats here, and enter for nothing."""
     places: list[Place] = field(default_factory=list)
+    whole: bool = False
+    """Whether items that fit whole below are not to be cut here."""
     bins: dict[Bin, list[Ids]] = field(default_factory=dict)
     """Classes of bins, each with its members; a member is the ids of the nodes it is made of."""
 
@@ -89,8 +90,7 @@ def _fill(
     cuts = np.flatnonzero(np.diff(domains)) + 1
     for members in np.split(nodes, cuts) if len(nodes) else []:
         domain = int(rooms.topology.domain[level][members[0]])
-        rebates = frozenset((project, 0) for project in kept[level].get(domain, ()))
-        inner = Place(level, weight, rebates)
+        inner = Place(level, weight, frozenset(kept[level].get(domain, ())))
         if finer:
             _fill(inner, rooms, members, finer, kept, relaxed)
         else:
@@ -103,27 +103,21 @@ def _add_bins(place: Place, rooms: Rooms, members: Ids, level: int, relaxed: boo
     found = [members] if relaxed else [members[zones == zone] for zone in np.unique(zones)]
     for nodes in found:
         opened = frozenset(int(zone) for zone in np.unique(rooms.zone[nodes]))
-        free = frozenset((project, 0) for project, _ in place.rebates)
-        key = Bin(level + 1, 0, opened, free, int(rooms.room[nodes].sum()))
+        key = Bin(level + 1, 0, opened, place.keepers, int(rooms.room[nodes].sum()))
         place.bins.setdefault(key, []).append(nodes)
 
 
 def _hang(place: Place, inner: Place) -> None:
     """Hang a place under another; one that leaves no choice is merged with what it holds."""
-    if not inner.places and len(inner.bins) == 1 and len(next(iter(inner.bins.values()))) == 1:
+    if inner.keepers:
+        place.places.append(inner)
+    elif not inner.places and len(inner.bins) == 1 and len(next(iter(inner.bins.values()))) == 1:
         [(key, members)] = inner.bins.items()
-        merged = Bin(inner.level, inner.weight + key.weight, key.zones, _merged(inner, key), key.room)
+        merged = replace(key, level=inner.level, weight=inner.weight + key.weight)
         place.bins.setdefault(merged, []).extend(members)
-    elif len(inner.places) == 1 and not inner.bins:
+    elif len(inner.places) == 1 and not inner.bins and not inner.places[0].keepers:
         [only] = inner.places
-        only.rebates = _merged(inner, only)
         only.level, only.weight = inner.level, inner.weight + only.weight
         place.places.append(only)
     else:
         place.places.append(inner)
-
-
-def _merged(outer: Place, inner: Place | Bin) -> frozenset[Rebate]:
-    """Return what is left to pay for both of two nested domains by projects that keep seats in the outer one."""
-    left = dict(inner.rebates)
-    return frozenset((project, weight + left.get(project, inner.weight)) for project, weight in outer.rebates)

@@ -1,0 +1,200 @@
+"""Allocation and placement in one exact model, for instances small enough: its bounds hold for every plan."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from kalloc.allocate.classes import ProjectClass
+from kalloc.allocate.model import Allocation, build, merit
+from kalloc.instance import Instance
+from kalloc.place.flow import Demand, FlowBuilder, Split, decode
+from kalloc.place.items import Shape, shape_of
+from kalloc.place.rooms import Rooms
+from kalloc.place.tree import build_tree
+from kalloc.solver import Answer, Ids, Limits, Status, Terms, solve_cp_sat
+from kalloc.verify import Needs
+
+Bundle = tuple[tuple[int, int], ...]
+"""(position of the offer, GPUs) pairs that one project gets."""
+Seats = dict[tuple[str, int], int]
+"""GPUs by project and node."""
+
+MAX_BUNDLES = 400
+"""A class with more ways to be served is left to the other engine."""
+
+
+class TooManyBundlesError(Exception):
+    """A class has too many ways to be served."""
+
+
+@dataclass
+class Joint:
+    """The model, its variables and what they cost."""
+
+    allocation: Allocation
+    split: Split
+    chosen: dict[tuple[int, Bundle], int]
+    """How many projects of a class get a bundle."""
+    merit: Terms
+    fragmentation: Terms
+    shapes: dict[tuple[int, Bundle], Shape] = field(default_factory=dict)
+
+    def minimise(self, terms: Terms) -> None:
+        """Make a tier the objective."""
+        cost = self.allocation.model.cost
+        cost[:] = [0] * len(cost)
+        for variable, factor in terms:
+            cost[variable] += factor
+
+    def decode(self, values: Ids) -> tuple[dict[tuple[str, str], int], Seats]:
+        """Return the GPUs by project and kind, and by project and node, what is kept included."""
+        granted: dict[tuple[str, str], int] = {}
+        items: list[tuple[str, Shape]] = []
+        for index, members in enumerate(self.allocation.classes):
+            waiting = iter(members.members)
+            for bundle in sorted(self._bundles(index), reverse=True):
+                for _ in range(int(values[self.chosen[index, bundle]])):
+                    project = next(waiting)
+                    granted |= {(project, members.offers[offer].kind): gpus for offer, gpus in bundle}
+                    shape = self.shapes[index, bundle]
+                    if shape.amounts:
+                        items.append((project, shape))
+        seats: Seats = defaultdict(int)
+        for project, nodes, gpus in decode(self.split, values, items):
+            seats[project, int(nodes[0])] += gpus
+        for project, kept in self.allocation.rooms.stays.items():
+            for node, gpus in kept.items():
+                seats[project, node] += gpus
+        return granted, dict(seats)
+
+    def _bundles(self, index: int) -> list[Bundle]:
+        return [bundle for of, bundle in self.chosen if of == index]
+
+
+def build_joint(instance: Instance, rooms: Rooms, limit: int) -> Joint:
+    """Return the joint model.
+
+    Raises:
+        TooLargeError: when it would have more than ``limit`` variables.
+        TooManyBundlesError: when a class has too many ways to be served.
+    """
+    allocation = build(instance, rooms)
+    joint = Joint(allocation, Split(build_tree(rooms, np.arange(0), [0]), 1, {}), {}, merit(allocation), [])
+    demands = _choose(joint)
+    weights = instance.topology.weights
+    needed = {row.level for row in allocation.classes}
+    last = len(weights) - 1
+    levels = [level for level, weight in enumerate(weights) if weight > 0 or level in needed or level == last]
+    tree = build_tree(rooms, np.arange(instance.topology.node_count), levels)
+    first = allocation.model.size
+    joint.split = FlowBuilder(rooms, allocation.model, limit).build(tree, demands)
+    cost = allocation.model.cost
+    joint.fragmentation += [(variable, cost[variable]) for variable in range(first, len(cost)) if cost[variable]]
+    return joint
+
+
+def _choose(joint: Joint) -> dict[Shape, Demand]:
+    """Link counts of bundles to the allocation; return how many items of each shape they make."""
+    allocation = joint.allocation
+    needs = Needs(allocation.instance)
+    demands: dict[Shape, Demand] = {}
+    for index, members in enumerate(allocation.classes):
+        for bundle in _ways(members):
+            amounts = {members.offers[offer].kind: gpus for offer, gpus in bundle}
+            cost = _fixed_cost(allocation, needs, members, amounts)
+            if cost is None:
+                continue
+            chosen = allocation.model.variable(0, members.size)
+            joint.chosen[index, bundle] = chosen
+            shape = shape_of(allocation.instance, allocation.rooms, members.members[0], amounts)
+            joint.shapes[index, bundle] = shape
+            joint.fragmentation.append((chosen, cost))
+            if shape.amounts:
+                before = demands.get(shape, Demand([], 0, 0))
+                demands[shape] = Demand([*before.terms, (chosen, 1)], 0, before.most + members.size)
+        _link(joint, index, members)
+    return demands
+
+
+def _ways(members: ProjectClass) -> Iterator[Bundle]:
+    """Yield every way to serve a project of the class, except with nothing."""
+    offers = enumerate(members.offers)
+    choices = [[(position, 0), *((position, gpus) for gpus in offer.amounts)] for position, offer in offers]
+    count = sum(map(len, choices)) if members.one_kind else int(np.prod([len(choice) for choice in choices]))
+    if count > MAX_BUNDLES:
+        raise TooManyBundlesError
+    if members.one_kind:
+        yield from (((position, gpus),) for choice in choices for position, gpus in choice if gpus)
+        return
+    for way in product(*choices):
+        bundle = tuple((position, gpus) for position, gpus in way if gpus)
+        if bundle:
+            yield bundle
+
+
+def _fixed_cost(
+    allocation: Allocation, needs: Needs, members: ProjectClass, amounts: Mapping[str, int]
+) -> int | None:
+    """Return what a bundle adds to the fragmentation besides its parts: what is kept, less what is needed.
+
+    None when no nodes could hold the bundle even if nobody else were there.
+    """
+    topology, project = allocation.instance.topology, members.members[0]
+    try:
+        need = needs.of(project, amounts)
+    except ValueError:
+        return None
+    kept = list(allocation.rooms.stays.get(project, ()))
+    spans = [len(set(domain[kept].tolist())) for domain in topology.domain]
+    return sum(weight * (s - n) for weight, s, n in zip(topology.weights, spans, need, strict=True))
+
+
+def _link(joint: Joint, index: int, members: ProjectClass) -> None:
+    """Say what the bundles of a class give of each offer, and that every project has one bundle at most."""
+    allocation, model = joint.allocation, joint.allocation.model
+    ways = [(bundle, chosen) for (of, bundle), chosen in joint.chosen.items() if of == index]
+    model.row([(chosen, 1) for _, chosen in ways], None, members.size)
+    for position, offer in enumerate(members.offers):
+        using = [(dict(bundle)[position], chosen) for bundle, chosen in ways if position in dict(bundle)]
+        model.row([(allocation.served[index, position], -1), *((chosen, 1) for _, chosen in using)], 0, 0)
+        if offer.extra:
+            steps = [(chosen, (gpus - offer.first) // offer.step) for gpus, chosen in using]
+            model.row([(allocation.extra[index, position], -1), *steps], 0, 0)
+
+
+@dataclass(frozen=True)
+class JointAnswer:
+    """A plan of both decisions. Bounds hold for every plan; None where the model was not solved to the end."""
+
+    granted: dict[tuple[str, str], int]
+    seats: Seats
+    fragmentation_bound: int | None
+
+
+def solve_joint(instance: Instance, rooms: Rooms, limit: int, limits: Limits) -> tuple[Status, JointAnswer | None]:
+    """Decide both tiers together: the most merit first, then the least fragmentation among plans of that merit.
+
+    The answer is None unless merit was proven. Infeasible is proven.
+
+    Raises:
+        TooLargeError: when the model would have more than ``limit`` variables.
+        TooManyBundlesError: when a class has too many ways to be served.
+    """
+    joint = build_joint(instance, rooms, limit)
+    model = joint.allocation.model
+    joint.minimise([(variable, -factor) for variable, factor in joint.merit])
+    best = solve_cp_sat(model, limits)
+    if best.status is not Status.OPTIMAL or best.value is None or not joint.allocation.exact:
+        return best.status if best.status is Status.INFEASIBLE else Status.UNKNOWN, None
+    model.row(joint.merit, -best.value, None)
+    joint.minimise(joint.fragmentation)
+    least = solve_cp_sat(model, limits, hint=best.values)
+    found: Answer = least if least.values is not None else best
+    assert found.values is not None
+    granted, seats = joint.decode(found.values)
+    return least.status, JointAnswer(granted, seats, least.bound)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -291,3 +292,57 @@ def test_message_holds_all(tmp_path: Path) -> None:
     changes = edited("kinds.csv", "2.25", "x") | edited("pools.csv", "firm,nation", "firm,nations")
     with pytest.raises(InstanceError, match=r"(?s)2 defects.*kinds.csv, row 3.*pools.csv, row 4"):
         load(write(tmp_path, changes))
+
+
+SCRAPS = [
+    b"",
+    b",",
+    b"\n",
+    b'"',
+    b"\xff",
+    b"\0",
+    b"-1",
+    b"1e400",
+    b"nan",
+    b"lab",
+    b"H200",
+    b"[",
+    b"=",
+    b"node",
+    b"9" * 5_000,
+]
+
+
+def mangled(data: bytes, chance: random.Random) -> bytes:
+    """Return bytes with a scrap put in, in place of some of them."""
+    start = chance.randrange(len(data) + 1)
+    return data[:start] + chance.choice(SCRAPS) + data[start + chance.choice([0, 1, 3, 20]) :]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mangled(tmp_path: Path, seed: int) -> None:
+    """Whatever a file holds, loading ends in an instance or in an InstanceError, and in nothing else."""
+    chance = random.Random(seed)
+    refused = 0
+    for _ in range(60):
+        name = chance.choice(list(FILES))
+        try:
+            load(write(tmp_path, {name: mangled(FILES[name].encode(), chance)}))
+        except InstanceError as error:
+            refused += len(error.defects) > 0
+    assert refused > 30
+
+
+def test_constructor_says_the_same(tmp_path: Path) -> None:
+    """An instance that is made of rows is judged by the same checks, in the same words, as one that is read."""
+    changes = edited("quotas.csv", "lab,H200", "lap,H200") | edited("placed.csv", "q,b1,1", "q,b1,10")
+    read = defects(write(tmp_path, changes))
+    sound = load(write(tmp_path))
+    first, second = sound.placed
+    with pytest.raises(InstanceError) as caught:
+        sound.replace(
+            quotas=(sound.quotas[0].model_copy(update={"pool": "lap"}), *sound.quotas[1:]),
+            placed=(first, second.model_copy(update={"gpus": 10})),
+        )
+    assert list(caught.value.defects) == read
+    assert [(d.file, d.row, d.column) for d in read] == [("quotas.csv", 2, "pool"), ("placed.csv", 3, "gpus")]

@@ -14,7 +14,7 @@ Histogram = Mapping[int, int]
 
 PRECISION = 2**20
 """Multipliers are whole numbers of about this size; any of them give a valid bound, fine ones a sharper one."""
-TRIALS = 24
+TRIALS = 32
 """Attempts at a sharper multiplier."""
 FIRST_WIDTH = 64
 """States that the first pass of a search follows."""
@@ -149,17 +149,18 @@ class _Search:
         return max(bisect_left(sums, weight) for sums, weight in zip(prefixes, weights, strict=True))
 
     def _sharpest(self) -> Vector:
-        """Return the mix of the amounts that asks for the most domains, by raising one share at a time."""
-        kinds = range(len(self.amounts))
-        shares, stride = (PRECISION,) * len(kinds), PRECISION // 2
+        """Return the mix of the amounts that asks for the most domains: raises or lowers one share at a time."""
+        kinds, finer = range(len(self.amounts)), 1
+        shares: Vector = (PRECISION,) * len(self.amounts)
         value = self._asked(shares)
         for _ in range(TRIALS):
-            trials = [tuple(share + stride * (i == kind) for i, share in enumerate(shares)) for kind in kinds]
-            trial, sharper = max(((trial, self._asked(trial)) for trial in trials), key=lambda pair: pair[1])
+            steps = [(kind, sign * (shares[kind] >> finer)) for kind in kinds for sign in (1, -1)]
+            trials = [tuple(share + step * (i == kind) for i, share in enumerate(shares)) for kind, step in steps]
+            sharper, trial = max((self._asked(trial), trial) for trial in trials)
             if sharper > value:
                 shares, value = trial, sharper
             else:
-                stride //= 2
+                finer += 1
         return self._scaled(shares)
 
     def _asked(self, shares: Vector) -> float:

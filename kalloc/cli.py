@@ -211,7 +211,7 @@ def _solve(run: Run, path: Path, out: Path | None, options: dict[str, Any]) -> R
     start = time.perf_counter()
     run.instance = kalloc.io.load(path)
     loaded = time.perf_counter() - start
-    from kalloc.solve import solve
+    from kalloc.solving import solve
 
     with run.interruptible():
         result = solve(run.instance, stop=run.stop, **options)
@@ -265,19 +265,19 @@ def verify(
 def _violations(path: Path, directory: Path) -> tuple[list[str], str]:
     """Return what is wrong with a plan and its claims, or else its score in words."""
     import kalloc.io
-    from kalloc import verify
     from kalloc.screen import number
+    from kalloc.verify import claims, score, verify
 
     instance = kalloc.io.load(path)
     plan = kalloc.io.read_plan(directory)
     summary = kalloc.io.read_summary(directory)
     found = [f"format: {name} does not say the same as plan.json" for name in kalloc.io.stray_tables(plan, directory)]
-    broken = verify.verify(instance, plan)
-    found += map(str, broken or verify.claims(instance, plan, summary))
+    broken = verify(instance, plan)
+    found += map(str, broken or claims(instance, plan, summary))
     if found:
         return found, ""
-    score = verify.score(instance, plan)
-    return [], f"merit {number(float(score.merit))}, fragmentation {number(score.fragmentation)}"
+    value = score(instance, plan)
+    return [], f"merit {number(float(value.merit))}, fragmentation {number(value.fragmentation)}"
 
 
 @app.command()

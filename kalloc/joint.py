@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -16,7 +16,7 @@ from kalloc.place.flow import Demand, FlowBuilder, Split, decode
 from kalloc.place.items import Shape, shape_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.tree import build_tree
-from kalloc.solver import Answer, Ids, Limits, Status, Terms, solve_cp_sat
+from kalloc.solver import Answer, Ids, Limits, Status, Terms, solve_scip
 from kalloc.verify import Needs
 
 Bundle = tuple[tuple[int, int], ...]
@@ -26,6 +26,10 @@ Seats = dict[tuple[str, int], int]
 
 MAX_BUNDLES = 400
 """A class with more ways to be served is left to the other engine."""
+
+
+MAX_NODES = 5_000
+"""Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
 
 class TooManyBundlesError(Exception):
@@ -173,28 +177,66 @@ class JointAnswer:
 
     granted: dict[tuple[str, str], int]
     seats: Seats
+    merit: int
+    """Merit of the plan and of no plan more, in the units of the allocation model."""
     fragmentation_bound: int | None
 
 
-def solve_joint(instance: Instance, rooms: Rooms, limit: int, limits: Limits) -> tuple[Status, JointAnswer | None]:
+def solve_joint(
+    instance: Instance, rooms: Rooms, most: int | None, size: int, limits: Limits
+) -> tuple[Status, JointAnswer | None]:
     """Decide both tiers together: the most merit first, then the least fragmentation among plans of that merit.
 
-    The answer is None unless merit was proven. Infeasible is proven.
+    ``most`` is the merit that the allocation alone could reach, if that is known: it is tried first, since then
+    one solve decides. The answer is None unless merit was proven. Infeasible is proven.
 
     Raises:
-        TooLargeError: when the model would have more than ``limit`` variables.
+        TooLargeError: when the model would have more than ``size`` variables.
         TooManyBundlesError: when a class has too many ways to be served.
     """
-    joint = build_joint(instance, rooms, limit)
+    joint = build_joint(instance, rooms, size)
     model = joint.allocation.model
-    joint.minimise([(variable, -factor) for variable, factor in joint.merit])
-    best = solve_cp_sat(model, limits)
-    if best.status is not Status.OPTIMAL or best.value is None or not joint.allocation.exact:
-        return best.status if best.status is Status.INFEASIBLE else Status.UNKNOWN, None
-    model.row(joint.merit, -best.value, None)
+    if not joint.allocation.exact:
+        return Status.UNKNOWN, None
+    model.row(joint.fragmentation, 0, None)
+    goal = model.row(joint.merit, most, None)
     joint.minimise(joint.fragmentation)
-    least = solve_cp_sat(model, limits, hint=best.values)
-    found: Answer = least if least.values is not None else best
-    assert found.values is not None
-    granted, seats = joint.decode(found.values)
-    return least.status, JointAnswer(granted, seats, least.bound)
+    least = solve_scip(model, limits, nodes=MAX_NODES) if most is not None else Answer.nothing(Status.INFEASIBLE)
+    if least.status is Status.INFEASIBLE:
+        model.row_lower[goal] = None
+        joint.minimise([(variable, -factor) for variable, factor in joint.merit])
+        best = solve_scip(model, limits, nodes=MAX_NODES)
+        if best.status is not Status.OPTIMAL or best.value is None:
+            return best.status if best.status is Status.INFEASIBLE else Status.UNKNOWN, None
+        model.row_lower[goal] = -best.value
+        joint.minimise(joint.fragmentation)
+        least = solve_scip(model, limits, nodes=MAX_NODES)
+        least = least if least.values is not None else replace(best, bound=least.bound, status=Status.FEASIBLE)
+        most = -best.value
+    if least.values is None or most is None:
+        return Status.UNKNOWN, None
+    granted, seats = joint.decode(least.values)
+    return least.status, JointAnswer(granted, seats, most, least.bound)
+
+
+def seating_clash(instance: Instance, size: int, limits: Limits) -> list[str]:
+    """Return what excludes itself where the allocation alone has a plan, but nobody can seat it.
+
+    A smallest set of mandatory projects is found by leaving them out one by one.
+    """
+    kept = [row.project for row in instance.projects if row.mandatory]
+    for project in list(kept):
+        fewer = [name for name in kept if name != project]
+        if _unseatable(instance, fewer, size, limits):
+            kept = fewer
+    clash = [f"mandatory: project {project!r} must be served" for project in kept]
+    whole = [instance.project_of[project] for project in kept if instance.project_of[project].level]
+    clash += [f"level: project {row.project!r} must sit in one {row.level}" for row in whole]
+    return [*clash, "room: the free GPUs of single domains do not hold them together"]
+
+
+def _unseatable(instance: Instance, mandatory: list[str], size: int, limits: Limits) -> bool:
+    projects = [row.model_copy(update={"mandatory": row.project in mandatory}) for row in instance.projects]
+    fewer = instance.replace(projects=tuple(projects))
+    status, _ = solve_joint(fewer, Rooms.of(fewer), None, size, limits)
+    return status is Status.INFEASIBLE

@@ -84,6 +84,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """What is known while a solve goes on: value and bound of the tier that ``stage`` works on."""
+
+    stage: str
+    """``allocate``, ``place`` or ``bound``."""
+    seconds: float
+    """Since the start of the solve."""
+    incumbent: float | None
+    bound: float | None
+
+
+@dataclass(frozen=True)
 class TierResult:
     """Value of one tier and the bound proven on it.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,6 +61,11 @@ class Answer:
     values: Ids | None
     value: int | None
     bound: int | None
+
+    @classmethod
+    def nothing(cls, status: Status) -> Answer:
+        """Return an answer that has no point and no bound."""
+        return cls(status, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -154,25 +160,50 @@ def _checked(model: Model, raw: Sequence[float], bound: int | None, closed: bool
 
 
 @contextlib.contextmanager
-def _watched(limits: Limits, interrupt: Callable[[], None] | None) -> Iterator[None]:
+def _watched(limits: Limits, interrupt: Callable[[], None]) -> Iterator[None]:
     """Call ``interrupt`` again and again once somebody says stop; some solvers ignore it before their search begins."""
-    if limits.stop is None or interrupt is None:
+    if limits.stop is None:
         yield
         return
     done = threading.Event()
 
-    def watch(stop: Stop, interrupt: Callable[[], None]) -> None:
+    def watch(stop: Stop) -> None:
         while not done.wait(POLL_SECONDS):
             if stop.is_set():
                 interrupt()
 
-    watcher = threading.Thread(target=watch, args=(limits.stop, interrupt), daemon=True)
+    watcher = threading.Thread(target=watch, args=(limits.stop,), daemon=True)
     watcher.start()
     try:
         yield
     finally:
         done.set()
         watcher.join()
+
+
+def _abandonable(run: Callable[[], Any], limits: Limits) -> Any:
+    """Return what ``run`` returns, or None once somebody says stop.
+
+    SCIP cannot be interrupted from outside, so the call is left behind: its thread ends with its own time limit.
+    """
+    if limits.stop is None:
+        return run()
+    found: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            found.put((run(), None))
+        except BaseException as error:
+            found.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    while not limits.stop.is_set():
+        with contextlib.suppress(queue.Empty):
+            result, error = found.get(timeout=POLL_SECONDS)
+            if error is not None:
+                raise error
+            return result
+    return None
 
 
 def solve_cp_sat(model: Model, limits: Limits, hint: Ids | None = None) -> Answer:
@@ -203,7 +234,7 @@ def solve_cp_sat(model: Model, limits: Limits, hint: Ids | None = None) -> Answe
     with _watched(limits, solver.stop_search):
         status = solver.solve(program)
     if status == cp_model.INFEASIBLE:
-        return Answer(Status.INFEASIBLE, None, None, None)
+        return Answer.nothing(Status.INFEASIBLE)
     bound = model.offset + int(solver.response_proto.inner_objective_lower_bound)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Answer(Status.UNKNOWN, None, None, bound)
@@ -251,7 +282,6 @@ def solve_scip(model: Model, limits: Limits, nodes: int | None = None) -> Answer
     import datetime
 
     from ortools.math_opt.python import mathopt
-    from ortools.util.python.solve_interrupter import SolveInterrupter
 
     program = mathopt.Model.from_model_proto(_proto(model, integer=True))
     parameters = mathopt.SolveParameters(
@@ -259,11 +289,15 @@ def solve_scip(model: Model, limits: Limits, nodes: int | None = None) -> Answer
     )
     if math.isfinite(limits.deadline):
         parameters.time_limit = datetime.timedelta(seconds=limits.seconds)
-    interrupter = SolveInterrupter() if limits.stop is not None else None
-    with _watched(limits, interrupter.interrupt if interrupter else None):
-        result = mathopt.solve(program, mathopt.SolverType.GSCIP, params=parameters, interrupter=interrupter)
+
+    def run() -> Any:
+        return mathopt.solve(program, mathopt.SolverType.GSCIP, params=parameters)
+
+    result = _abandonable(run, limits)
+    if result is None:
+        return Answer.nothing(Status.UNKNOWN)
     if result.termination.reason == mathopt.TerminationReason.INFEASIBLE:
-        return Answer(Status.INFEASIBLE, None, None, None)
+        return Answer.nothing(Status.INFEASIBLE)
     bound = _integer_bound(result.termination.objective_bounds.dual_bound)
     if not result.has_primal_feasible_solution():
         return Answer(Status.UNKNOWN, None, None, bound)

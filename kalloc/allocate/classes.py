@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -41,6 +41,8 @@ class ProjectClass:
     one_kind: bool
     level: int | None
     mandatory: bool
+    kept: tuple[str, ...]
+    """Kinds of which the project keeps GPUs where they are."""
     offers: tuple[Offer, ...]
 
     @property
@@ -62,10 +64,7 @@ def classes_of(instance: Instance, rooms: Rooms) -> tuple[ProjectClass, ...]:
         if key not in made:
             made[key] = _class(instance, rooms, row, requests, reach)
         found.setdefault(key, []).append(row.project)
-    return tuple(
-        ProjectClass(tuple(found[key]), kind.pool, kind.one_kind, kind.level, kind.mandatory, kind.offers)
-        for key, kind in made.items()
-    )
+    return tuple(replace(made[key], members=tuple(members)) for key, members in found.items())
 
 
 def _wish(instance: Instance, request: Request) -> tuple[object, ...]:
@@ -90,7 +89,7 @@ def _class(
         if fitting and not (row.mix == "one" and kept and request.kind not in kept):
             worth = merit * Fraction(repr(float(instance.value(request))))
             offers.append(Offer(request.kind, fitting[0], amounts.step, len(fitting) - 1, least, worth))
-    return ProjectClass((row.project,), row.pool, row.mix == "one", level, row.mandatory, tuple(offers))
+    return ProjectClass((), row.pool, row.mix == "one", level, row.mandatory, tuple(kept), tuple(offers))
 
 
 class _Reach:

@@ -110,10 +110,12 @@ def _names(members: ProjectClass) -> str:
 def stays(allocation: Allocation) -> None:
     """What a project keeps is part of what it gets."""
     for index, members in enumerate(allocation.classes):
-        for offer, wish in enumerate(members.offers):
-            if wish.kept:
-                row = allocation.model.row([(allocation.served[index, offer], 1)], 1, None)
-                allocation.clash[row] = f"stays: project {members.members[0]!r} keeps {wish.kept} {wish.kind}"
+        offers = {wish.kind: allocation.served[index, offer] for offer, wish in enumerate(members.offers)}
+        for kind in members.kept:
+            served = offers.get(kind)
+            nothing = allocation.model.variable(0, 0) if served is None else served
+            row = allocation.model.row([(nothing, 1)], 1, None)
+            allocation.clash[row] = f"stays: project {members.members[0]!r} keeps GPUs of kind {kind!r}"
 
 
 def quota(allocation: Allocation) -> None:

@@ -169,6 +169,21 @@ class Instance(Head):
         return found
 
     @cached_property
+    def gpus_available(self) -> int:
+        """GPUs of the nodes that are up, less background."""
+        gpus = self.topology.gpus
+        return int(gpus.sum()) - sum(min(taken, int(gpus[node])) for node, taken in self.background.items())
+
+    @cached_property
+    def gpus_requested(self) -> int:
+        """The most GPUs that the projects could take: the largest request of a project that takes one kind."""
+        total = 0
+        for project, requests in self.requests_of.items():
+            most = [row.max for row in requests]
+            total += sum(most) if self.project_of[project].mix == "any" else max(most, default=0)
+        return total
+
+    @cached_property
     def sha256(self) -> str:
         """Fingerprint of the content, the same for a directory and for the JSON document of it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

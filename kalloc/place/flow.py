@@ -173,8 +173,8 @@ class FlowBuilder:
 
     def _lend(self, tag: Tag, gpus: int, group: Group, send: int) -> None:
         """What outsiders use counts against the lender's limit."""
-        for zone in group.zones:
-            for lender in self.rooms.zones[zone].lenders if len(group.zones) == 1 else ():
+        for zone in group.zones if tag.pool is not None else ():
+            for lender in self.rooms.zones[zone].lenders:
                 if tag.pool in self.rooms.outsiders[lender]:
                     self._lent[lender].append((send, gpus))
 
@@ -268,9 +268,6 @@ def _barred(target: Place | Group, tag: Tag) -> bool:
 
 def _parts(split: Split, tag: Tag, state: State, capacities: list[State]) -> Iterator[State]:
     """Yield the parts that an item may give away at a place, the largest first."""
-    if split.place.whole and any(_fits(state, capacity) for capacity in capacities):
-        yield state
-        return
     levels = [place.level for place in split.place.places] + [group.level for group in split.groups]
     if tag.level is not None and any(level <= tag.level for level in levels):
         if any(_fits(state, capacity) for capacity in capacities):

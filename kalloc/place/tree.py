@@ -24,7 +24,7 @@ class Bin:
     weight: int
     """What it costs an item to use the bin."""
     zones: Zones
-    """Any of these zones gives access to the whole room."""
+    """Any of these zones opens the whole room."""
     keepers: frozenset[str]
     """Projects that keep seats here, and enter for nothing."""
     room: int
@@ -40,8 +40,6 @@ class Place:
     keepers: frozenset[str] = frozenset()
     """Projects that keep seats here, and enter for nothing."""
     places: list[Place] = field(default_factory=list)
-    whole: bool = False
-    """Whether items that fit whole below are not to be cut here."""
     bins: dict[Bin, list[Ids]] = field(default_factory=dict)
     """Classes of bins, each with its members; a member is the ids of the nodes it is made of."""
 
@@ -51,16 +49,15 @@ class Place:
         return own + sum(place.room(zones) for place in self.places)
 
 
-def build_tree(rooms: Rooms, nodes: Ids, levels: Sequence[int], relaxed: bool = False) -> Place:
+def build_tree(rooms: Rooms, nodes: Ids, levels: Sequence[int]) -> Place:
     """Return the tree over some nodes that shows some levels, coarse to fine; the last one gives the bins.
 
-    A domain of the last level with several zones becomes a place with a bin per zone. Where ``relaxed`` it stays one
-    bin that every zone opens whole: the tree then offers more than there is, which keeps a lower bound valid.
+    A domain of the last level with several zones becomes a place with a bin per zone.
     """
     nodes = nodes[(rooms.zone[nodes] >= 0) & (rooms.room[nodes] > 0)]
     kept = _kept_domains(rooms, levels)
     root = Place(level=-1, weight=0)
-    _fill(root, rooms, nodes, tuple(levels), kept, relaxed)
+    _fill(root, rooms, nodes, tuple(levels), kept)
     return root
 
 
@@ -80,7 +77,6 @@ def _fill(
     nodes: Ids,
     levels: tuple[int, ...],
     kept: dict[int, dict[int, set[str]]],
-    relaxed: bool,
 ) -> None:
     level, finer = levels[0], levels[1:]
     weight = rooms.topology.weights[level]
@@ -92,18 +88,17 @@ def _fill(
         domain = int(rooms.topology.domain[level][members[0]])
         inner = Place(level, weight, frozenset(kept[level].get(domain, ())))
         if finer:
-            _fill(inner, rooms, members, finer, kept, relaxed)
+            _fill(inner, rooms, members, finer, kept)
         else:
-            _add_bins(inner, rooms, members, level, relaxed)
+            _add_bins(inner, rooms, members, level)
         _hang(place, inner)
 
 
-def _add_bins(place: Place, rooms: Rooms, members: Ids, level: int, relaxed: bool) -> None:
+def _add_bins(place: Place, rooms: Rooms, members: Ids, level: int) -> None:
     zones = rooms.zone[members]
-    found = [members] if relaxed else [members[zones == zone] for zone in np.unique(zones)]
-    for nodes in found:
-        opened = frozenset(int(zone) for zone in np.unique(rooms.zone[nodes]))
-        key = Bin(level + 1, 0, opened, place.keepers, int(rooms.room[nodes].sum()))
+    for zone in np.unique(zones):
+        nodes = members[zones == zone]
+        key = Bin(level + 1, 0, frozenset([int(zone)]), place.keepers, int(rooms.room[nodes].sum()))
         place.bins.setdefault(key, []).append(nodes)
 
 

@@ -1,0 +1,1 @@
+"""Where projects sit: classes of alike domains and alike projects, exact models of them, and names given back."""

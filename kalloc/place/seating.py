@@ -1,0 +1,162 @@
+"""Seats being given away: free GPUs of every domain, and best fit for one item at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from kalloc.place.items import Item
+from kalloc.place.rooms import Rooms, Zones
+from kalloc.solver import Ids
+
+Seats = dict[tuple[str, int], int]
+"""GPUs by project and node."""
+
+
+class NoRoomError(Exception):
+    """An item does not fit in what is left."""
+
+
+class Seating:
+    """Who sits where so far. Free GPUs are kept per level for every set of zones that is asked for."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+        self.seats: Seats = defaultdict(int)
+        self.room = rooms.room.copy()
+        self.lend = dict(rooms.lend)
+        self._free: dict[Zones, list[Ids]] = {}
+        self._order: dict[int, tuple[Ids, Ids]] = {}
+
+    def free(self, zones: Zones) -> list[Ids]:
+        """Return, per level, the free GPUs of each domain on nodes of some zones."""
+        if zones not in self._free:
+            topology = self.rooms.topology
+            room = np.where(np.isin(self.rooms.zone, sorted(zones)), self.room, 0)
+            self._free[zones] = [
+                np.bincount(topology.domain[level], weights=room, minlength=topology.domain_count(level)).astype(int)
+                for level in range(len(topology.levels))
+            ]
+        return self._free[zones]
+
+    def children(self, level: int, domain: int) -> Ids:
+        """Return the domains of the next level that lie in a domain."""
+        if level not in self._order:
+            coarse, fine = self.rooms.topology.domain[level : level + 2]
+            parent = np.zeros(self.rooms.topology.domain_count(level + 1), dtype=np.int64)
+            parent[fine] = coarse
+            order = np.argsort(parent, kind="stable")
+            starts = np.searchsorted(parent[order], np.arange(self.rooms.topology.domain_count(level) + 1))
+            self._order[level] = (order, starts)
+        order, starts = self._order[level]
+        return np.asarray(order[starts[domain] : starts[domain + 1]])
+
+    def put(self, item: Item, node: int, gpus: int) -> None:
+        """Give GPUs of a node to an item.
+
+        Raises:
+            NoRoomError: when the node's lender lends no more, or the node is full.
+        """
+        zone = int(self.rooms.zone[node])
+        for lender in self.rooms.zones[zone].lenders:
+            if item.shape.pool in self.rooms.outsiders[lender]:
+                self.lend[lender] -= gpus
+                if self.lend[lender] < 0:
+                    raise NoRoomError
+        self.room[node] -= gpus
+        if self.room[node] < 0:
+            raise NoRoomError
+        self.seats[item.project, node] += gpus
+        for zones, levels in self._free.items():
+            if zone in zones:
+                for level, free in enumerate(levels):
+                    free[self.rooms.topology.domain[level][node]] -= gpus
+
+    def seat(self, item: Item) -> None:
+        """Seat an item by best fit: the lowest domain that holds it whole and has least room, else the largest first.
+
+        Raises:
+            NoRoomError: when it does not fit. Some of it may then be seated: the seating is of no more use.
+        """
+        for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
+            level, domain = self._home(item, gpus, zones)
+            self._descend(item, gpus, zones, level, np.array([domain]) if level >= 0 else None)
+
+    def _home(self, item: Item, gpus: int, zones: Zones) -> tuple[int, int]:
+        """Return the domain that is to hold a kind whole: level −1 when none can."""
+        topology, required = self.rooms.topology, item.shape.level
+        sits = list(self._held(item))
+        finest = len(topology.levels) - 1
+        if sits:
+            for level in range(finest, -1, -1):
+                held = np.unique(topology.domain[level][sits])
+                fitting = held[self.free(zones)[level][held] >= gpus]
+                if len(fitting) and (required is None or level >= required):
+                    return level, int(fitting[0])
+            if required is not None:
+                raise NoRoomError
+        for level in range(finest, -1 if required is None else required - 1, -1):
+            free = self.free(zones)[level]
+            fits = free >= gpus
+            if level == required:
+                fits = np.logical_and.reduce(
+                    [
+                        self.free(other)[level] >= need
+                        for (_, need), other in zip(item.shape.amounts, item.shape.zones, strict=True)
+                    ]
+                )
+            if fits.any():
+                return level, int(np.where(fits, free, np.iinfo(np.int64).max).argmin())
+        if required is not None:
+            raise NoRoomError
+        return -1, 0
+
+    def _held(self, item: Item) -> Iterable[int]:
+        if item.shape.anchor is not None:
+            yield from self.rooms.stays[item.shape.anchor]
+        if len(item.shape.amounts) > 1:
+            yield from (node for project, node in self.seats if project == item.project)
+
+    def _descend(self, item: Item, gpus: int, zones: Zones, level: int, domains: Ids | None) -> None:
+        """Seat GPUs in some domains of a level: one that holds all, or the largest first and the rest best fit."""
+        topology = self.rooms.topology
+        if domains is None:
+            level, domains = 0, np.arange(topology.domain_count(0))
+        free = self.free(zones)[level]
+        while gpus > 0:
+            room = free[domains]
+            fits = room >= gpus
+            if fits.any():
+                best = int(domains[np.where(fits, room, np.iinfo(np.int64).max).argmin()])
+                part = gpus
+            else:
+                best = int(domains[room.argmax()])
+                part = int(free[best])
+            if part == 0:
+                raise NoRoomError
+            if level == len(topology.levels) - 1:
+                self.put(item, best, part)
+            else:
+                self._descend(item, part, zones, level + 1, self.children(level, best))
+            gpus -= part
+
+
+def best_fit(rooms: Rooms, items: Sequence[Item]) -> Seats:
+    """Seat all items one by one, those that need one domain first, then by falling size.
+
+    Raises:
+        NoRoomError: when one does not fit in what the others left.
+    """
+    seating = Seating(rooms)
+    finest = len(rooms.topology.levels)
+    order = sorted(items, key=lambda item: (-_strictness(item, finest), -item.shape.gpus))
+    for item in order:
+        seating.seat(item)
+    return seating.seats
+
+
+def _strictness(item: Item, finest: int) -> int:
+    """Order items by how little choice they have: those in need of one domain, the finest level first."""
+    return 0 if item.shape.level is None else 1 + item.shape.level if item.shape.level < finest else finest

@@ -1,0 +1,225 @@
+"""The whole flow: instance in, verified plan with its proofs out."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kalloc.allocate.model import Allocation, build, decode, merit
+from kalloc.clash import clash_of
+from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
+from kalloc.explain import reasons
+from kalloc.instance import Instance
+from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
+from kalloc.place.bounds import fewest_spans
+from kalloc.place.engine import seat_all
+from kalloc.place.flow import TooLargeError
+from kalloc.place.items import items_of
+from kalloc.place.rooms import Rooms
+from kalloc.place.seating import Seats
+from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
+from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
+from kalloc.solver import Answer, Limits, Status, Stop, solve_cp_sat, solve_scip
+from kalloc.verify import Needs, Score, score, verify
+
+Granted = dict[tuple[str, str], int]
+"""GPUs by project and kind."""
+
+JOINT_VARIABLES = 8_000
+"""Up to this size, both tiers are decided in one exact model."""
+ALLOCATE_SHARE = 0.5
+"""Share of the time limit that the allocation may use."""
+
+
+@dataclass
+class Run:
+    """One solve: its input, its limits and what is known so far."""
+
+    instance: Instance
+    limits: Limits
+    gap: float
+    on_progress: Callable[[Progress], None] | None
+    started: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    curve: list[tuple[float, int, int | None]] = field(default_factory=list)
+
+    def tell(self, stage: str, incumbent: float | None, bound: float | None) -> None:
+        """Report progress to whoever asked for it."""
+        if self.on_progress is not None:
+            self.on_progress(Progress(stage, time.monotonic() - self.started, incumbent, bound))
+
+    def record(self, score: int, bound: int | None) -> None:
+        """Keep a point of the anytime curve of fragmentation."""
+        self.curve.append((time.monotonic() - self.started, score, bound))
+        self.tell("place", score, bound)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who gets what and sits where, with what is proven for every plan, None where nothing is."""
+
+    granted: Granted
+    seats: Seats
+    merit_bound: int | None
+    """In the units of the allocation model."""
+    fragmentation_bound: int | None
+
+
+def solve(
+    instance: Instance,
+    *,
+    time_limit: float | None = 60.0,
+    gap: float = 0.0,
+    seed: int = 0,
+    threads: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Stop | None = None,
+) -> Result:
+    """Decide who gets how many GPUs and where they sit, and prove how good that is.
+
+    Args:
+        instance: what there is and who asks.
+        time_limit: seconds of wall time after which the best plan so far is returned; None for no limit.
+        gap: relative gap of the fragmentation at which to stop.
+        seed: seed of the solvers; same instance, seed and threads give the same plan while no limit is reached.
+        threads: solver threads; the number of cores, at most 8, where it is not given.
+        on_progress: called with a :class:`Progress` whenever something better is known.
+        stop: an object with ``is_set()``, such as ``threading.Event``; once set, the solve ends within a second.
+
+    Raises:
+        InfeasibleError: when no plan can exist.
+        NoPlanError: when none was found within the limits.
+        PlanRejectedError: when the plan fails its own check, which is a bug of kalloc.
+    """
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    workers = min(8, os.cpu_count() or 1) if threads is None else threads
+    limits = Limits(deadline=deadline, stop=stop, seed=seed, threads=workers)
+    run = Run(instance, limits, gap, on_progress)
+    rooms = Rooms.of(instance)
+    allocation, answer = allocate(run, rooms)
+    began = time.monotonic()
+    decision = decide_jointly(run, rooms, allocation, answer) or place(run, rooms, allocation, answer)
+    result = conclude(run, rooms, allocation, decision, began)
+    run.tell("done", result.fragmentation, result.fragmentation_bound)
+    return result
+
+
+def allocate(run: Run, rooms: Rooms) -> tuple[Allocation, Answer]:
+    """Decide who gets how much, seats only counted; the answer bounds the merit of every plan."""
+    began = time.monotonic()
+    allocation = build(run.instance, rooms)
+    for variable, factor in merit(allocation):
+        allocation.model.cost[variable] -= factor
+    share = Limits(
+        deadline=began + ALLOCATE_SHARE * run.limits.seconds, stop=run.limits.stop, seed=run.limits.seed
+    )
+    answer = solve_scip(allocation.model, share)
+    if answer.values is None and answer.status is not Status.INFEASIBLE and not run.limits.over:
+        answer = solve_cp_sat(allocation.model, run.limits)
+    if answer.status is Status.INFEASIBLE:
+        raise InfeasibleError(clash_of(allocation, run.limits))
+    if answer.values is None:
+        raise NoPlanError("no allocation was found within the limits; give more time")
+    run.seconds["allocate"] = time.monotonic() - began
+    unit = allocation.unit
+    run.tell("allocate", -(answer.value or 0) / unit, None if answer.bound is None else -answer.bound / unit)
+    return allocation, answer
+
+
+def decide_jointly(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision | None:
+    """Decide both tiers in one exact model where that is small enough."""
+    most = None if answer.status is not Status.OPTIMAL or answer.value is None else -answer.value
+    try:
+        status, found = solve_joint(run.instance, rooms, most, JOINT_VARIABLES, run.limits)
+    except (TooLargeError, TooManyBundlesError):
+        return None
+    if status is Status.INFEASIBLE:
+        raise InfeasibleError(seating_clash(run.instance, JOINT_VARIABLES, run.limits))
+    if found is None:
+        return None
+    return Decision(found.granted, found.seats, found.merit, max(0, found.fragmentation_bound or 0))
+
+
+def place(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision:
+    """Seat what the allocation grants."""
+    assert answer.values is not None
+    granted = decode(allocation, answer.values)
+    items = items_of(run.instance, rooms, granted)
+    seats = seat_all(rooms, items)
+    if seats is None:
+        raise NoPlanError("the projects that were granted GPUs could not be seated; give more time")
+    bound = None if answer.bound is None else -answer.bound
+    return Decision(granted, seats, bound, 0)
+
+
+def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision, began: float) -> Result:
+    """Check the plan, bound every level, and put together what is proven."""
+    plan = plan_of(run.instance, decision)
+    checking = time.monotonic()
+    violations = verify(run.instance, plan)
+    if violations:
+        raise PlanRejectedError([str(violation) for violation in violations])
+    value = score(run.instance, plan)
+    checked = time.monotonic()
+    run.record(value.fragmentation, decision.fragmentation_bound)
+    levels = bound_levels(run, rooms, decision, value)
+    run.seconds["place"] = time.monotonic() - began - (checked - checking)
+    run.seconds["verify"] = checked - checking
+    proof = proof_of(run.instance, allocation, decision, value, levels)
+    run.record(value.fragmentation, proof.fragmentation_bound)
+    return Result(
+        plan=plan,
+        termination=termination_of(proof, run.limits),
+        solution=Solution.PROVEN if proof.complete else Solution.FEASIBLE,
+        tiers=proof.tiers,
+        levels=levels,
+        fragmentation=value.fragmentation,
+        fragmentation_bound=proof.fragmentation_bound,
+        instance=facts_of(run.instance),
+        gpus=gpus_of(run.instance, value.gpus),
+        seconds=dict(run.seconds),
+        curve=tuple(run.curve),
+    )
+
+
+def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> dict[str, LevelResult]:
+    """Return spans, need and the fewest spans proven possible, for every level, given the allocation."""
+    needs = Needs(run.instance)
+    bundles: dict[str, dict[str, int]] = {}
+    for (project, kind), gpus in decision.granted.items():
+        bundles.setdefault(project, {})[kind] = gpus
+    needed = {project: needs.of(project, bundle) for project, bundle in bundles.items()}
+    items = items_of(run.instance, rooms, decision.granted)
+    levels = {}
+    for level, (name, exact) in enumerate(value.levels.items()):
+        need = {project: counts[level] for project, counts in needed.items()}
+        bound = fewest_spans(rooms, items, need, level, exact.spans, run.limits)
+        levels[name] = LevelResult(exact.spans, exact.need, bound)
+    return levels
+
+
+def plan_of(instance: Instance, decision: Decision) -> Plan:
+    """Give a decision its names."""
+    topology = instance.topology
+    why = reasons(instance, decision.granted)
+    grants = tuple(
+        Grant(
+            row.project,
+            instance.project_of[row.project].pool,
+            row.kind,
+            decision.granted.get((row.project, row.kind), 0),
+            row.min,
+            row.max,
+            why[row.project, row.kind],
+        )
+        for row in instance.requests
+    )
+    seats = []
+    for (project, node), gpus in decision.seats.items():
+        row = topology.row(node)
+        seats.append(Seat(project, row.kind, row.path, topology.names[node], int(gpus)))
+    seats.sort(key=lambda seat: (seat.project, topology.node_ids[seat.node]))
+    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(seats))

@@ -70,7 +70,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Solve], None]:
     """Puts a function in place of the solve."""
 
     def put(solve: Solve) -> None:
-        monkeypatch.setitem(sys.modules, "kalloc.solve", SimpleNamespace(solve=solve))
+        monkeypatch.setitem(sys.modules, "kalloc.solving", SimpleNamespace(solve=solve))
 
     return put
 

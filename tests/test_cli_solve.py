@@ -71,7 +71,7 @@ def test_text(tmp_path: Path) -> None:
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sends SIGINT right before the real solve begins."""
-    module = importlib.import_module("kalloc.solve")
+    module = importlib.import_module("kalloc.solving")
     real = module.solve
 
     def solve(*arguments: Any, **options: Any) -> Any:

@@ -148,7 +148,7 @@ def place(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Dec
     assert answer.values is not None
     granted = decode(allocation, answer.values)
     items = items_of(run.instance, rooms, granted)
-    seats = seat_all(rooms, items)
+    seats = seat_all(rooms, items, run.limits)
     if seats is None:
         raise NoPlanError("the projects that were granted GPUs could not be seated; give more time")
     bound = None if answer.bound is None else -answer.bound

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seats, best_fit
+from kalloc.place.zones import assign_zones
+from kalloc.solver import Limits
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,10 @@ def scattering(rooms: Rooms, seats: Mapping[tuple[str, int], int]) -> Scattering
     return Scattering(tuple(spans), sum(w * s for w, s in zip(topology.weights, spans, strict=True)))
 
 
-def seat_all(rooms: Rooms, items: Sequence[Item]) -> Seats | None:
+def seat_all(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Seats | None:
     """Return seats for all items, what is kept included, or None when they cannot be seated."""
     try:
-        seats = best_fit(rooms, items)
+        seats = best_fit(rooms, assign_zones(rooms, items, limits))
     except NoRoomError:
         return None
     for project, kept in rooms.stays.items():

@@ -144,19 +144,26 @@ class Seating:
 
 
 def best_fit(rooms: Rooms, items: Sequence[Item]) -> Seats:
-    """Seat all items one by one, those that need one domain first, then by falling size.
+    """Seat all items one by one, in the order of :func:`by_choice`.
 
     Raises:
         NoRoomError: when one does not fit in what the others left.
     """
     seating = Seating(rooms)
-    finest = len(rooms.topology.levels)
-    order = sorted(items, key=lambda item: (-_strictness(item, finest), -item.shape.gpus))
-    for item in order:
+    for item in by_choice(items):
         seating.seat(item)
     return seating.seats
 
 
-def _strictness(item: Item, finest: int) -> int:
-    """Order items by how little choice they have: those in need of one domain, the finest level first."""
-    return 0 if item.shape.level is None else 1 + item.shape.level if item.shape.level < finest else finest
+def by_choice(items: Iterable[Item]) -> list[Item]:
+    """Return items by how little choice they have.
+
+    Those that need one domain come first, the finest level before; then by falling size; those that are cut between
+    zones come last, since they take what is left.
+    """
+
+    def choice(item: Item) -> tuple[bool, int, int]:
+        cut = any(len(zones) > 1 for zones in item.shape.zones)
+        return cut, -1 if item.shape.level is None else -2 - item.shape.level, -item.shape.gpus
+
+    return sorted(items, key=choice)

@@ -1,0 +1,116 @@
+"""Which zone each item sits in, where several serve it: items are kept whole, and zones are filled evenly."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kalloc.place.items import Item, Shape
+from kalloc.place.rooms import Rooms, Zones
+from kalloc.solver import Limits, Model, Terms, solve_scip
+
+LEVELLING = (90, 95, 98)
+"""Beyond each of these shares of a zone's room, in percent, every GPU costs one more: zones are filled evenly."""
+MAX_NODES = 50
+"""Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
+
+Want = tuple[Shape, int]
+"""One kind of a shape, by its position."""
+
+
+@dataclass
+class _Assignment:
+    """The model: whole items by zone, and GPUs of cut items by zone, for each kind of each shape."""
+
+    rooms: Rooms
+    model: Model = field(default_factory=Model)
+    whole: dict[Want, dict[int, int]] = field(default_factory=dict)
+    taken: dict[int, Terms] = field(default_factory=lambda: defaultdict(list))
+    lent: dict[tuple[str, str], Terms] = field(default_factory=lambda: defaultdict(list))
+
+
+def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[Item]:
+    """Return the items, each kind of each with the one zone it is to sit in; those few that must be cut keep several.
+
+    Items of the same shape are assigned in their order.
+    """
+    shapes = Counter(item.shape for item in items)
+    if all(len(zones) == 1 for shape in shapes for zones in shape.zones):
+        return list(items)
+    assignment = _Assignment(rooms)
+    for shape, count in shapes.items():
+        for position in range(len(shape.amounts)):
+            _choose(assignment, shape, position, count)
+    for zone, terms in assignment.taken.items():
+        _fill(assignment.model, terms, rooms.zone_room[zone])
+    for lender, terms in assignment.lent.items():
+        assignment.model.row(terms, None, rooms.lend[lender])
+    answer = solve_scip(assignment.model, limits, nodes=MAX_NODES)
+    if answer.values is None:
+        return list(items)
+    left = {
+        want: [zone for zone, variable in by_zone.items() for _ in range(int(answer.values[variable]))]
+        for want, by_zone in assignment.whole.items()
+    }
+    return [_settled(item, left) for item in items]
+
+
+def _settled(item: Item, left: dict[Want, list[int]]) -> Item:
+    """Take for each kind of an item the next zone that is left for its shape."""
+    zones = list(item.shape.zones)
+    for position in range(len(zones)):
+        waiting = left[item.shape, position]
+        if waiting:
+            zones[position] = frozenset([waiting.pop()])
+    return Item(item.project, replace(item.shape, zones=tuple(zones)))
+
+
+def _fill(model: Model, terms: Terms, room: int) -> None:
+    """Fill a zone no more than it holds, and pay for filling it more than others."""
+    model.row(terms, None, room)
+    for percent in LEVELLING:
+        beyond = model.variable(0, room, 1)
+        model.row([*terms, (beyond, -1)], None, room * percent // 100)
+
+
+def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) -> None:
+    """Add the choice of one kind of one shape."""
+    rooms, model = assignment.rooms, assignment.model
+    gpus, zones = shape.amounts[position][1], shape.zones[position]
+    parts = {zone: model.variable(0, min(count * gpus, rooms.zone_room[zone])) for zone in sorted(zones)}
+    detours = {zone: _detour(rooms, shape.level, gpus, zone, zones) for zone in sorted(zones)}
+    whole = {zone: model.variable(0, count, detour) for zone, detour in detours.items() if detour is not None}
+    cut = model.variable(0, count, gpus + sum(rooms.topology.weights))
+    model.row([(variable, 1) for variable in (*whole.values(), cut)], count, count)
+    model.row([*((part, 1) for part in parts.values()), (cut, -gpus)], 0, 0)
+    assignment.whole[shape, position] = whole
+    for zone, part in parts.items():
+        terms = [(part, 1), *([(whole[zone], gpus)] if zone in whole else [])]
+        assignment.taken[zone] += terms
+        for lender in rooms.zones[zone].lenders if shape.pool is not None else ():
+            if shape.pool in rooms.outsiders[lender]:
+                assignment.lent[lender] += terms
+
+
+def _detour(rooms: Rooms, level: int | None, gpus: int, zone: int, zones: Zones) -> int | None:
+    """Return what a whole item costs in one zone beyond what it costs in all of them; None where it does not fit."""
+    alone, together = _fewest(rooms, frozenset([zone]), gpus), _fewest(rooms, zones, gpus)
+    if alone is None or together is None or (level is not None and alone[level] > 1):
+        return None
+    return sum(w * (a - t) for w, a, t in zip(rooms.topology.weights, alone, together, strict=True))
+
+
+def _fewest(rooms: Rooms, zones: Zones, gpus: int) -> list[int] | None:
+    """Return, per level, the fewest domains whose free GPUs in some zones hold an amount; None where none do."""
+    topology = rooms.topology
+    room = np.where(np.isin(rooms.zone, sorted(zones)), rooms.room, 0)
+    if room.sum() < gpus:
+        return None
+    counts = []
+    for domain in topology.domain:
+        offers = np.sort(np.bincount(domain, weights=room))[::-1]
+        counts.append(int(np.searchsorted(np.cumsum(offers), gpus)) + 1)
+    return counts

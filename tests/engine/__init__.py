@@ -1,0 +1,1 @@
+"""Tests of the engine: allocation, placement and both together, against the reference and by hand."""

@@ -1,0 +1,1 @@
+"""What kalloc takes and what it proves, measured: ``python -m tests.benchmarks``."""

@@ -1,0 +1,42 @@
+"""Tables as text or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Sequence[str]
+
+
+def markdown(head: Row, rows: Sequence[Row]) -> str:
+    """Return a table whose columns are aligned in the source too: first to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [_line(head, widths), _rule(widths), *(_line(row, widths) for row in rows)]
+    return "\n".join(lines)
+
+
+def _line(row: Row, widths: Sequence[int]) -> str:
+    first, *others = row
+    cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+    return f"| {' | '.join(cells)} |"
+
+
+def _rule(widths: Sequence[int]) -> str:
+    return f"| {' | '.join(['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])])} |"
+
+
+def number(value: float | None) -> str:
+    """Return a figure with its thousands marked, decimals where it has some; a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def share(value: float | None) -> str:
+    """Return a share in per cent, rounded to what is worth reading; a dash for none."""
+    return "–" if value is None else f"{100 * value:.3g} %"
+
+
+def holds(tier: Mapping[str, Any]) -> str:
+    """Return for which plans a tier's bound holds."""
+    return "–" if tier["bound"] is None else "every plan" if tier["given"] is None else "this allocation"

@@ -1,0 +1,147 @@
+"""The benchmarks: the best fit that plans are compared with, what a run is measured by, and the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from kalloc import score, verify
+from kalloc.generate import generate
+from kalloc.generate.national import FAMILIES
+from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request
+from kalloc.io import load
+from kalloc.plan import Grant, Plan
+from tests.benchmarks.bestfit import best_fit
+from tests.benchmarks.instances import INSTANCES, committed, report
+from tests.benchmarks.measure import kalloc
+from tests.benchmarks.national import UncleanError, fragmentation, removed
+from tests.benchmarks.tables import markdown, number, share
+
+
+def granted(instance: Instance) -> Plan:
+    """Return a plan without seats that gives what is asked, first come first served, while totals last."""
+    left: Counter[tuple[str, str]] = Counter()
+    for group in instance.inventory:
+        left[group.owner, group.kind] += group.gpus * group.count if group.state == "up" else 0
+    for node, gpus in instance.background.items():
+        left[instance.topology.row(node).owner, instance.topology.row(node).kind] -= gpus
+    grants, served = [], set()
+    for row in instance.requests:
+        pool = instance.project_of[row.project].pool
+        fits = row.project not in served and left[pool, row.kind] >= row.max
+        if fits:
+            served.add(row.project)
+            left[pool, row.kind] -= row.max
+        grants.append(Grant(row.project, pool, row.kind, row.max if fits else 0, row.min, row.max, "full"))
+    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, tuple(grants), ())
+
+
+def hall(racks: dict[str, int], sizes: dict[str, int], taken: dict[str, int] | None = None) -> Instance:
+    """Return racks with some nodes of 8 GPUs, projects of some GPUs, and GPUs of nodes that are taken."""
+    return Instance(
+        name="hall",
+        hierarchy=Hierarchy(levels=("rack",), weights={"rack": 1, "node": 1}),
+        kinds=(Kind(kind="H200"),),
+        pools=(Pool(pool="all"),),
+        inventory=tuple(NodeGroup(path=(r,), count=n, kind="H200", gpus=8, owner="all") for r, n in racks.items()),
+        projects=tuple(Project(project=name, pool="all") for name in sizes),
+        requests=tuple(Request(project=p, kind="H200", min=n, max=n, step=1) for p, n in sizes.items()),
+        placed=tuple(Placed(project="background", node=n, gpus=g) for n, g in (taken or {}).items()),
+    )
+
+
+def seats(instance: Instance) -> dict[str, dict[str, int]]:
+    """Return GPUs by project and node, by best fit."""
+    found: dict[str, dict[str, int]] = {}
+    for seat in best_fit(instance, granted(instance)).seats:
+        found.setdefault(seat.project, {})[seat.node] = seat.gpus
+    return found
+
+
+def test_tightest_domain() -> None:
+    """The lowest domain that holds a project takes it, and of several the one with the least room."""
+    instance = hall({"a": 3, "b": 2}, {"p": 16, "q": 3}, {"a/n2": 4})
+    assert seats(instance) == {"p": {"b/n1": 8, "b/n2": 8}, "q": {"a/n2": 3}}
+
+
+def test_split() -> None:
+    """What no rack holds is split, the rack with the most room first; the last part goes where it fits best."""
+    instance = hall({"a": 3, "b": 2, "c": 1}, {"p": 32})
+    nodes = seats(instance)["p"]
+    assert nodes == {"a/n1": 8, "a/n2": 8, "a/n3": 8, "c/n1": 8}
+
+
+def test_falling_size() -> None:
+    """Large projects are seated first, whatever the order of the table."""
+    instance = hall({"a": 1, "b": 2}, {"small": 8, "large": 16})
+    assert seats(instance) == {"large": {"b/n1": 8, "b/n2": 8}, "small": {"a/n1": 8}}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families(family: str) -> None:
+    """In every family of the recipe best fit seats all that fits by totals, and its plan breaks no rule."""
+    instance = generate("national", 1, family=family, nodes=320)
+    plan = best_fit(instance, granted(instance))
+    assert verify(instance, plan) == []
+    assert score(instance, plan).gpus == sum(grant.gpus for grant in plan.grants) > 0
+
+
+def test_out_of_scope() -> None:
+    """Best fit refuses what its rule does not speak of, rather than seat it wrongly."""
+    instance = load(INSTANCES / "tiny" / "level-request")
+    with pytest.raises(ValueError, match="name a level"):
+        best_fit(instance, granted(instance))
+
+
+def test_unclean() -> None:
+    """A plan that breaks rules is not scored for a table."""
+    instance = hall({"a": 1}, {"p": 8})
+    with pytest.raises(UncleanError, match="hall: seated"):
+        fragmentation(instance, granted(instance))
+
+
+def test_removed() -> None:
+    """The share that is removed is 1 at the bound, 0 at best fit, and unknown where nothing is known avoidable."""
+    assert removed(100, 20, 20) == 1
+    assert removed(100, 100, 20) == 0
+    assert removed(100, 40, 20) == 0.75
+    assert removed(20, 20, 20) is None
+    assert removed(20, 20, None) is None
+
+
+def test_measured() -> None:
+    """A run tells the exit status, what was printed, and time and memory that a process cannot do without."""
+    run = kalloc("check", "/nowhere/at/all")
+    assert (run.status, run.output) == (2, "")
+    assert "nowhere" in run.error
+    assert run.wall > 0
+    assert run.peak_mib > 5
+
+
+def test_committed() -> None:
+    """Every committed instance is measured."""
+    found = {str(path.parent.relative_to(INSTANCES)) for path in Path(INSTANCES).rglob("instance.toml")}
+    assert set(committed()) == found
+
+
+def test_report() -> None:
+    """The tables hold cost, tiers with bounds, and how an instance without a plan ended."""
+    text = "\n".join(report(["tiny/cap", "tiny/infeasible-mandatory"], runs=1))
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines()]
+    assert ("tiny/cap, merit", "80", "80", "0 %", "every plan") in rows
+    assert [row[-2:] for row in rows if row[0] == "tiny/cap"] == [("optimal", "proven")]
+    assert [row[-2:] for row in rows if row[0] == "tiny/infeasible-mandatory"] == [("infeasible", "none")]
+
+
+def test_markdown() -> None:
+    """Columns are as wide as their widest cell; figures are marked by thousands and stand to the right."""
+    rows = [("a", number(1234567)), ("bcd", share(0.0123)), ("e", number(None))]
+    assert markdown(("x", "y"), rows).splitlines() == [
+        "| x   |         y |",
+        "| --- | --------: |",
+        "| a   | 1,234,567 |",
+        "| bcd |    1.23 % |",
+        "| e   |         – |",
+    ]

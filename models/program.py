@@ -92,13 +92,24 @@ class Program:
             affine = pulp.LpAffineExpression({variables[0]: 0})
         self.problem.sense = sense
         self.problem.setObjective(affine)
-        self.problem.solve(_solver(solver or CBC, seconds))
+        self._solve(solver or CBC, seconds)
         found = {pulp.LpSolutionOptimal: Status.OPTIMAL, pulp.LpSolutionIntegerFeasible: Status.FEASIBLE}
         status = found.get(self.problem.sol_status)
         if status is None:
             infeasible = self.problem.status == pulp.LpStatusInfeasible
             return Answer(Status.INFEASIBLE if infeasible else Status.UNKNOWN, {})
         return Answer(status, self._exact())
+
+    def _solve(self, solver: str, seconds: float | None) -> None:
+        """Run a solver; CBC without its preprocessing, which calls plans optimal that are not."""
+        if solver != CBC:
+            self.problem.solve(_solver(solver, seconds))
+            return
+        try:
+            self.problem.solve(_solver(CBC, seconds, "preprocess off"))
+        except pulp.PulpSolverError:
+            # CBC crashes without preprocessing where its root finds the model impossible.
+            self.problem.solve(_solver(CBC, seconds))
 
     def _exact(self) -> dict[str, int]:
         values = {}
@@ -134,11 +145,15 @@ def _holds(row: Any, left: int) -> bool:
     return excess <= 0 if row.sense == pulp.LpConstraintLE else excess >= 0
 
 
-def _solver(name: str, seconds: float | None) -> Any:
-    """Return PuLP's solver of that name, silent, with a gap of 0, as far as it takes such options."""
+def _solver(name: str, seconds: float | None, *options: str) -> Any:
+    """Return PuLP's solver of that name, silent, with a gap of 0, as far as it takes such options.
+
+    ``options`` are CBC's own.
+    """
     if name == CBC:
         # The class of this name warns that PuLP 4 drops it; the program that it runs is the same.
-        return pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False, gapRel=0.0, timeLimit=seconds)
+        path = pulp.PULP_CBC_CMD.pulp_cbc_path
+        return pulp.COIN_CMD(path=path, msg=False, gapRel=0.0, timeLimit=seconds, options=list(options))
     kinds = {kind.name: kind for kind in pulp.apis._all_solvers}
     ready = pulp.listSolvers(onlyAvailable=True)
     if name not in ready:

@@ -37,7 +37,7 @@ def small() -> tuple[Program, Any]:
 
 def answer(monkeypatch: pytest.MonkeyPatch, value: float, status: int, solution: int) -> program.Answer:
     """Return what becomes of a solver's answer that x has a value."""
-    monkeypatch.setattr(program, "_solver", lambda name, seconds: Says({"x()": value}, status, solution))
+    monkeypatch.setattr(program, "_solver", lambda name, seconds, *options: Says({"x()": value}, status, solution))
     made, x = small()
     return made.maximise(x)
 

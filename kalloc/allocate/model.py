@@ -64,6 +64,7 @@ def build(instance: Instance, rooms: Rooms) -> Allocation:
     stays(allocation)
     quota(allocation)
     borrowing(allocation)
+    lend(allocation)
     seats(allocation)
     return allocation
 
@@ -146,6 +147,23 @@ def borrowing(allocation: Allocation) -> None:
                 balance += [(borrowed, 1), (lent, -1)]
             number = model.row(balance, None, 0)
             allocation.clash[number] = f"borrowing: pools of {parent!r} borrow only what they lend each other ({kind})"
+
+
+def lend(allocation: Allocation) -> None:
+    """What others keep on the nodes of a pool is no more than it lends; `seats` counts what they get besides."""
+    instance, model = allocation.instance, allocation.model
+    for (pool, kind), row in instance.pool_tree.quotas.items():
+        below = instance.pool_tree.below[pool]
+        kept = sum(
+            gpus
+            for project, nodes in instance.stays.items()
+            if instance.project_of[project].pool not in below
+            for group, gpus in ((instance.topology.row(node), gpus) for node, gpus in nodes.items())
+            if group.owner in below and kind in (group.kind, ALL_KINDS)
+        )
+        if kept > row.lend:
+            number = model.row([(model.variable(0, 0), 1)], 1, None)
+            allocation.clash[number] = f"lend: pool {pool!r} lends {row.lend} of {kind!r}, but others keep {kept} there"
 
 
 def seats(allocation: Allocation) -> None:

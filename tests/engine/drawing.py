@@ -44,7 +44,7 @@ class _Sower:
 
     def __init__(self, draw: st.DrawFn, size: Size) -> None:
         self.draw, self.size = draw, size
-        self.levels = [f"l{depth}" for depth in range(self.number(0, size.levels))]
+        self.levels = [f"l{depth}" for depth in range(self.of([*range(size.levels + 1), size.levels]))]
         self.kinds = ["h", "b"][: self.number(1, 2)]
         parents = self.of([(), (None,), (None, None), (None, "a")])
         self.parents: dict[str, str | None] = {"top": None}
@@ -65,13 +65,13 @@ class _Sower:
 
     def fields(self) -> dict[str, Any]:
         """Draw all fields of an instance."""
-        inventory = tuple(self._group(row) for row in range(self.number(1, self.size.nodes)))
+        inventory = tuple(self._group(row) for row in range(self.number(2, self.size.nodes)))
         caps = tuple(
             Cap(pool=self.of(self.pools), kind=kind, gpus=self.number(1, 2 * self.size.gpus))
             for kind in self.kinds
             if self.chance(6)
         )
-        names = [f"p{number}" for number in range(self.number(1, self.size.projects))]
+        names = [f"p{number}" for number in range(self.number(2, self.size.projects))]
         projects = tuple(self._project(name) for name in names)
         most = self.size.gpus * self.size.nodes // 2
         requests = tuple(
@@ -93,11 +93,11 @@ class _Sower:
 
     def _group(self, row: int) -> NodeGroup:
         return NodeGroup(
-            path=tuple(self.of(["1", "2", ""][: 2 + (depth > 0)]) for depth in range(len(self.levels))),
+            path=tuple(self.of(["1", "2", "3", ""][: 3 + (depth > 0)]) for depth in range(len(self.levels))),
             node=f"n{row}",
             kind=self.of(self.kinds),
             gpus=self.number(1, self.size.gpus),
-            owner=self.of(self.pools),
+            owner=self.of(["top", "top", *self.pools]),
             state="down" if self.chance(10) else "up",
         )
 
@@ -105,30 +105,31 @@ class _Sower:
         found = []
         for pool, parent in self.parents.items():
             for kind in ["*", *self.kinds]:
-                if self.chance(3):
+                if self.chance(4):
+                    gpus = self.of([most, most // 2, most // 3, 2])
                     borrow = 0 if parent is None else self.of([0, 2, most])
                     lend = self.of([0, 2, most])
-                    found.append(Quota(pool=pool, kind=kind, gpus=self.number(0, most), borrow=borrow, lend=lend))
+                    found.append(Quota(pool=pool, kind=kind, gpus=gpus, borrow=borrow, lend=lend))
         return tuple(found)
 
     def _project(self, name: str) -> Project:
         return Project(
             project=name,
             pool=self.of(self.pools),
-            merit=self.of([1.0, 0.0, 1.5, 2.0]),
-            mandatory=self.chance(5),
+            merit=self.of([1.0, 2.0, 1.5, 1.0, 0.0]),
+            mandatory=self.chance(8),
             mix=self.of(["one", "any"]),
-            level=self.of([None, None, None, *self.levels, "node"]),
+            level=self.of([None, None, None, None, *self.levels, "node"]),
         )
 
     def _request(self, project: Project, kind: str, caps: tuple[Cap, ...], most: int) -> Request:
         limit = min([row.gpus for row in caps if row.kind == kind], default=most)
-        least = self.number(0, min(limit, most // 2))
+        least = self.of([number for number in (1, 2, 3, 4, 0, most // 2) if number <= limit])
         return Request(
             project=project.project,
             kind=kind,
             min=least,
-            max=max(1, least) + self.of([0, 1, 2, most // 2]),
+            max=max(1, least) + self.of([1, 0, 2, most // 3]),
             step=self.of([1, 2, None]),
             value=self.of([None, 0.7]),
         )

@@ -257,7 +257,7 @@ def verify(
         violations, score = _violations(instance, plan)
         if violations:
             print("\n".join(violations))
-            print(f"{len(violations)} violations", file=sys.stderr)
+            print(f"{len(violations)} violation{'s' if len(violations) > 1 else ''}", file=sys.stderr)
             raise typer.Exit(1)
         print(f"no violations; {score}")
 

@@ -1,0 +1,172 @@
+"""README.md and docs/: snippets run and print what is shown, commands are those of CI, reference pages are complete."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from kalloc import Solution, Termination, load, solve
+from kalloc.cli import app
+from kalloc.explain import Reason
+from tests.docs import PAGES, ROOT, blocks, rewrite, run, stable
+
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+ROW = re.compile(r"^\| `([^`]+)` \| (.*) \|$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_snippets(page: Path, tmp_path: Path) -> None:
+    """Every snippet of a page runs, in order, and prints what the page shows, but for times and memory."""
+    for shown in run(page, tmp_path):
+        assert stable(shown.printed) == stable(shown.block.text), f"{page.name}, line {shown.block.line}"
+
+
+def test_snippets_are_found() -> None:
+    """The tutorial has snippets that print, so that the test above tests something."""
+    languages = [block.language for block in blocks(DOCS / "tutorial" / "first-plan.md")]
+    assert languages.count("python") > 8
+    assert languages.count("text") > 8
+
+
+def test_wrong_output_is_seen(tmp_path: Path) -> None:
+    """A page that shows something else than its snippet prints is told apart, and put right by writing it anew."""
+    page = ROOT / "docs" / "page-of-a-test.md"
+    try:
+        page.write_text("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n", encoding="utf-8")
+        [shown] = run(page, tmp_path)
+        assert (stable(shown.printed), stable(shown.block.text)) == ("2", "3")
+        rewrite(page)
+        assert [block.text for block in blocks(page)] == ["print(1 + 1)\n", "2\n"]
+    finally:
+        page.unlink()
+
+
+def commands() -> list[str]:
+    """Return the commands for a fresh machine that README.md gives."""
+    return [block.text.strip() for block in blocks(README) if block.language == "sh"]
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    """`.ci/run` runs the very command that README.md gives to pass the tests, then ruff and mypy."""
+    _, second = commands()
+    script = [line.strip() for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()]
+    assert second.endswith("python3 -m pytest")
+    assert script.index(f"bash -c {shlex.quote(second)}") < script.index("ruff check .") < script.index("mypy")
+    assert "set -euo pipefail" in script
+
+
+@pytest.mark.long
+def test_first_command(tmp_path: Path) -> None:
+    """The first command of README.md plans the whole nation, once kalloc is installed."""
+    install, _, plan = commands()[0].partition(" && ")
+    assert install == "python3 -m pip install ."
+    words = shlex.split(plan)
+    assert words[:1] == ["python3"]
+    (tmp_path / "instances").symlink_to(ROOT / "instances")
+    done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "plan" / "summary.json").read_text(encoding="utf-8"))["verified"] is True
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """Return the files that a page links to, each with an anchor or nothing."""
+    for target in LINK.findall(re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)):
+        if "://" not in target:
+            name, _, anchor = target.partition("#")
+            yield ((page.parent / name).resolve() if name else page), anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts make them."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links(page: Path) -> None:
+    """Every link within the repository leads somewhere."""
+    for target, anchor in links(page):
+        assert target.exists(), target
+        assert not anchor or anchor in anchors(target), f"{target}#{anchor}"
+
+
+def test_index() -> None:
+    """The table of contents leads to every page."""
+    listed = {target for target, _ in links(DOCS / "index.md")}
+    assert listed >= set(PAGES) - {README, DOCS / "index.md"}
+
+
+def section(page: str, head: str) -> str:
+    """Return what stands under a heading of a reference page."""
+    text = (DOCS / "reference" / page).read_text(encoding="utf-8")
+    return text.partition(f"\n## {head}\n")[2].partition("\n## ")[0]
+
+
+def listed(page: str, head: str) -> list[str]:
+    """Return what the tables under a heading are about."""
+    return [
+        name
+        for cell in re.findall(r"^\| (`.*?`) \|", section(page, head), re.M)
+        for name in re.findall("`(.*?)`", cell)
+    ]
+
+
+def test_reasons() -> None:
+    """The page of the plan lists every reason, in the order in which they apply."""
+    assert listed("plan.md", "Reasons") == list(Reason)
+
+
+def test_ends() -> None:
+    """The page of the plan lists every way in which a solve can end, and what can be known of a plan."""
+    assert listed("plan.md", "Termination and solution") == [*Termination, *Solution]
+
+
+def keys(value: Any, prefix: str = "") -> Iterator[str]:
+    """Return the keys of a summary as the page writes them."""
+    if isinstance(value, dict) and prefix != "seconds":
+        for name, below in value.items():
+            level = "L" if prefix == "fragmentation.levels" else name
+            yield from keys(below, f"{prefix}.{level}".lstrip("."))
+    elif isinstance(value, list):
+        yield from keys(value[0], f"{prefix}[]")
+    else:
+        yield prefix
+
+
+def test_summary_keys() -> None:
+    """The page of the plan lists every key of the summary, and no other."""
+    summary = solve(load(ROOT / "instances" / "tiny" / "cap")).summary()
+    assert sorted(listed("plan.md", "summary.json")) == sorted(set(keys(summary)))
+
+
+@pytest.mark.parametrize("command", ["solve", "check", "verify", "schema", "generate"])
+def test_command_line(command: str) -> None:
+    """The page of the command line lists the options of a command, with the defaults that `--help` tells."""
+    page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
+    [head] = re.findall(rf"^## (kalloc {command} .*)$", page, re.MULTILINE)
+    rows = ROW.findall(section("command-line.md", head))
+    told = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+    options = re.findall(r"^\W*(--[\w-]+)", told, re.MULTILINE)
+    assert [*(name.split()[0] for name, _ in rows), "--help"] == options
+    for name, rest in rows:
+        [line] = [line for line in told.splitlines() if name.split()[0] in line]
+        default = re.search(r"\[default: (.*?)\]", line)
+        assert rest.partition("|")[0].strip() == (default[1] if default else ""), name
+
+
+def test_every_command() -> None:
+    """The page of the command line has a section for every command."""
+    told = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+    page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## kalloc (\w+)", page, re.M) == re.findall(r"^│ ([a-z]+) ", told, re.M)

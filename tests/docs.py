@@ -88,7 +88,7 @@ def run(page: Path, scratch: Path) -> Iterator[Shown]:
         elif block.language == "python":
             printed = _python(page, block, names, scratch)
             shows = after is not None and after.language == "text" and after.adjoins
-            where = f"{page.relative_to(ROOT)}, line {block.line}"
+            where = f"{page.name}, line {block.line}"
             assert bool(printed) == shows, f"{where}: printed {printed!r}, and the page shows {shows}"
             if shows and after is not None:
                 yield Shown(after, printed)

@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +39,32 @@ def test_snippets_are_found() -> None:
     assert languages.count("text") > 8
 
 
-def test_wrong_output_is_seen(tmp_path: Path) -> None:
+@pytest.fixture
+def page(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a page that stands alone in a directory."""
+
+    def make(text: str) -> Path:
+        (tmp_path / "page.md").write_text(text, encoding="utf-8")
+        return tmp_path / "page.md"
+
+    return make
+
+
+def test_wrong_output(page: Callable[[str], Path], tmp_path: Path) -> None:
     """A page that shows something else than its snippet prints is told apart, and put right by writing it anew."""
-    page = ROOT / "docs" / "page-of-a-test.md"
-    try:
-        page.write_text("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n", encoding="utf-8")
-        [shown] = run(page, tmp_path)
-        assert (stable(shown.printed), stable(shown.block.text)) == ("2", "3")
-        rewrite(page)
-        assert [block.text for block in blocks(page)] == ["print(1 + 1)\n", "2\n"]
-    finally:
-        page.unlink()
+    (tmp_path / "scratch").mkdir()
+    wrong = page("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n")
+    [shown] = run(wrong, tmp_path / "scratch")
+    assert (stable(shown.printed), stable(shown.block.text)) == ("2", "3")
+    rewrite(wrong)
+    assert [block.text for block in blocks(wrong)] == ["print(1 + 1)\n", "2\n"]
+
+
+def test_missing_output(page: Callable[[str], Path], tmp_path: Path) -> None:
+    """A snippet that prints what its page does not show is refused."""
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(AssertionError, match=r"page.md, line 3: printed '2\\n'"):
+        list(run(page("Two:\n\n```python\nprint(1 + 1)\n```\n"), tmp_path / "scratch"))
 
 
 def commands() -> list[str]:

@@ -38,7 +38,8 @@ def _explain(
 def _impossible(allocation: Allocation, rows: Sequence[int], limits: Limits) -> bool:
     """Tell whether some named rows exclude each other, together with all that has no name."""
     full, wanted = allocation.model, set(rows)
-    model = Model(lower=full.lower, upper=full.upper, cost=[0] * full.size)
+    upper = [allocation.loose.get(variable, most) for variable, most in enumerate(full.upper)]
+    model = Model(lower=full.lower, upper=upper, cost=[0] * full.size)
     for row, columns in enumerate(full.row_columns):
         if row in wanted or row not in allocation.clash:
             terms = list(zip(columns, full.row_factors[row], strict=True))

@@ -12,7 +12,7 @@ import numpy as np
 from kalloc.allocate.classes import ProjectClass
 from kalloc.allocate.model import Allocation, build, merit
 from kalloc.instance import Instance
-from kalloc.place.flow import Demand, FlowBuilder, Split, decode
+from kalloc.place.flow import Demand, FlowBuilder, Split, TooLargeError, decode
 from kalloc.place.items import Shape, shape_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.tree import build_tree
@@ -222,21 +222,38 @@ def solve_joint(
 def seating_clash(instance: Instance, size: int, limits: Limits) -> list[str]:
     """Return what excludes itself where the allocation alone has a plan, but nobody can seat it.
 
-    A smallest set of mandatory projects is found by leaving them out one by one.
+    A smallest set of requirements on single projects is found by leaving them out one by one.
     """
-    kept = [row.project for row in instance.projects if row.mandatory]
-    for project in list(kept):
-        fewer = [name for name in kept if name != project]
-        if _unseatable(instance, fewer, size, limits):
-            kept = fewer
-    clash = [f"mandatory: project {project!r} must be served" for project in kept]
-    whole = [instance.project_of[project] for project in kept if instance.project_of[project].level]
-    clash += [f"level: project {row.project!r} must sit in one {row.level}" for row in whole]
+    stuck = {row.project: row for row in instance.projects if row.mandatory or row.project in instance.stays}
+    sentences = {("mandatory", name): f"project {name!r} must be served" for name in stuck if stuck[name].mandatory}
+    sentences |= {("stays", name): f"project {name!r} keeps GPUs where they are" for name in instance.stays}
+    whole = {name: row.level for name, row in stuck.items() if row.level is not None}
+    sentences |= {("level", name): f"project {name!r} must sit in one {level}" for name, level in whole.items()}
+    kept = set(sentences)
+    for requirement in sentences:
+        if _unseatable(instance, kept - {requirement}, size, limits):
+            kept.remove(requirement)
+    clash = [f"{rule}: {sentence}" for (rule, name), sentence in sentences.items() if (rule, name) in kept]
     return [*clash, "room: the free GPUs of single domains do not hold them together"]
 
 
-def _unseatable(instance: Instance, mandatory: list[str], size: int, limits: Limits) -> bool:
-    projects = [row.model_copy(update={"mandatory": row.project in mandatory}) for row in instance.projects]
-    fewer = instance.replace(projects=tuple(projects))
-    status, _ = solve_joint(fewer, Rooms.of(fewer), None, size, limits)
+def _unseatable(instance: Instance, kept: set[tuple[str, str]], size: int, limits: Limits) -> bool:
+    """Tell whether nobody can seat a plan that meets only some requirements on single projects."""
+    projects = [
+        row.model_copy(
+            update={
+                "mandatory": ("mandatory", row.project) in kept,
+                "level": row.level if ("level", row.project) in kept else None,
+            }
+        )
+        for row in instance.projects
+    ]
+    placed = [
+        row.model_copy(update={"movable": row.movable or ("stays", row.project) not in kept}) for row in instance.placed
+    ]
+    fewer = instance.replace(projects=tuple(projects), placed=tuple(placed))
+    try:
+        status, _ = solve_joint(fewer, Rooms.of(fewer), None, size, limits)
+    except (TooLargeError, TooManyBundlesError):
+        return False
     return status is Status.INFEASIBLE

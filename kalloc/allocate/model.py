@@ -12,8 +12,8 @@ from kalloc.instance import ALL_KINDS, Instance
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Ids, Model, Terms
 
-MAX_MERIT = 2**60
-"""Merit is counted in whole units of its smallest decimal, up to this many."""
+MAX_MERIT = 2**50
+"""Merit is counted in whole units of its smallest decimal, up to this many: solvers in floating point tell no more."""
 
 
 @dataclass
@@ -30,6 +30,8 @@ class Allocation:
     """How many steps beyond the first amount they get, all together."""
     clash: dict[int, str] = field(default_factory=dict)
     """What a row says in words, by the number of the row, for rows that can make a plan impossible."""
+    loose: dict[int, int] = field(default_factory=dict)
+    """Upper bounds of variables that have a tighter one only for speed: a row of ``clash`` says the same."""
     unit: int = 1
     """Merit is counted in 1 / unit."""
     exact: bool = True
@@ -95,11 +97,18 @@ def mandatory(allocation: Allocation) -> None:
         if members.mandatory and not _content(allocation.instance, members):
             terms = [(allocation.served[index, offer], 1) for offer in range(len(members.offers))]
             row = allocation.model.row(terms, members.size, None)
-            allocation.clash[row] = f"mandatory: {_names(members)} must be served"
+            why = "" if terms else _hopeless(allocation.instance, members)
+            allocation.clash[row] = f"mandatory: {_names(members)} must be served{why}"
 
 
 def _content(instance: Instance, members: ProjectClass) -> bool:
     return any(row.min == 0 for row in instance.requests_of[members.members[0]])
+
+
+def _hopeless(instance: Instance, members: ProjectClass) -> str:
+    if not instance.requests_of[members.members[0]]:
+        return ", but asks for nothing"
+    return f", but nodes that serve it have too little room{' in one domain' if members.level is not None else ''}"
 
 
 def _names(members: ProjectClass) -> str:
@@ -173,15 +182,16 @@ def seats(allocation: Allocation) -> None:
     lent: dict[tuple[str, str], Terms] = defaultdict(list)
     for (pool, kind), (terms, kept) in _granted(allocation).items():
         flow: Terms = []
+        most = sum(factor * model.upper[variable] for variable, factor in terms)
         for zone in sorted(rooms.zones_for(pool, kind)):
             seat = model.variable(0, rooms.zone_room[zone])
+            allocation.loose[seat] = most
             flow.append((seat, 1))
             taken[zone].append((seat, 1))
             for lender in rooms.zones[zone].lenders:
                 if pool in rooms.outsiders[lender]:
                     lent[lender].append((seat, 1))
-        number = model.row(terms + [(seat, -1) for seat, _ in flow], kept, kept)
-        allocation.clash[number] = f"seated: GPUs of kind {kind!r} that pool {pool!r} gets need nodes that serve it"
+        model.row(terms + [(seat, -1) for seat, _ in flow], kept, kept)
     for zone, terms in taken.items():
         row = model.row(terms, None, rooms.zone_room[zone])
         where = f"nodes that serve {', '.join(sorted(rooms.zones[zone].pools)[:3])}"

@@ -46,9 +46,8 @@ class _Sower:
         self.draw, self.size = draw, size
         self.levels = [f"l{depth}" for depth in range(self.of([*range(size.levels + 1), size.levels]))]
         self.kinds = ["h", "b"][: self.number(1, 2)]
-        parents = self.of([(), (None,), (None, None), (None, "a")])
-        self.parents: dict[str, str | None] = {"top": None}
-        self.parents |= {name: above or "top" for name, above in zip("abc", parents + (None,), strict=False)}
+        above = self.of([("top",), ("top", "top"), ("top", "top", "top"), ("top", "top", "a")])
+        self.parents: dict[str, str | None] = {"top": None, **dict(zip("abc", above, strict=False))}
         self.pools = list(self.parents)
 
     def of(self, values: list[DrawT]) -> DrawT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
@@ -20,7 +19,7 @@ SMALL = Size()
 WIDE = Size(nodes=8, gpus=8, projects=6, levels=3)
 
 
-def often(examples: int) -> Any:
+def often(examples: int) -> settings:
     """Return the settings of a test with so many examples, the same ones each time."""
     return settings(
         max_examples=examples,

@@ -1,0 +1,243 @@
+"""Why there is no plan: what is named excludes itself, and each part of it is needed for that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+
+import kalloc
+from kalloc.allocate.model import build
+from kalloc.clash import clash_of
+from kalloc.errors import InfeasibleError
+from kalloc.instance import Instance, Placed, Pool, Project, Quota
+from kalloc.place.rooms import Rooms
+from kalloc.solver import Limits, Model, Status, solve_cp_sat
+from tests.engine.drawing import instances
+from tests.engine.test_against_reference import SMALL, often
+from tests.models.small import ask, make, nodes
+
+FAMILY = (Pool(pool="top"), Pool(pool="a", parent="top"), Pool(pool="b", parent="top"))
+MUST = {"mandatory": True}
+BYSTANDER = Project(project="bystander", pool="b", **MUST)
+
+
+def clash(instance: Instance) -> list[str]:
+    """Return what kalloc says excludes itself."""
+    with pytest.raises(InfeasibleError) as caught:
+        kalloc.solve(instance, threads=1)
+    return list(caught.value.clash)
+
+
+def must(project: str, pool: str = "a", **more: Any) -> Project:
+    """Return a mandatory project."""
+    return Project(project=project, pool=pool, mandatory=True, **more)
+
+
+def mandatory(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: the project need not be served."""
+    name = re.findall(r"'(\w+)'", sentence)[0]
+    rows = (row.model_copy(update={"mandatory": row.mandatory and row.project != name}) for row in instance.projects)
+    return instance.replace(projects=tuple(rows))
+
+
+def level(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: the project may sit anywhere."""
+    name = re.findall(r"'(\w+)'", sentence)[0]
+    rows = (row.model_copy(update={"level": None if row.project == name else row.level}) for row in instance.projects)
+    return instance.replace(projects=tuple(rows))
+
+
+def stays(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: the project may move."""
+    name = re.findall(r"'(\w+)'", sentence)[0]
+    rows = (row.model_copy(update={"movable": row.movable or row.project == name}) for row in instance.placed)
+    return instance.replace(placed=tuple(rows))
+
+
+def room(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: there are ten times the nodes."""
+    rows = instance.inventory
+    more = tuple(row.model_copy(update={"node": None, "count": 9 * row.count, "path": ("new",)}) for row in rows)
+    return instance.replace(inventory=rows + more)
+
+
+def quotas(instance: Instance, **changes: int) -> Instance:
+    """Return the instance with the same cells in every quota row of a pool that is not the root."""
+    rows = (row.model_copy(update=changes if row.pool != "top" else {}) for row in instance.quotas)
+    return instance.replace(quotas=tuple(rows))
+
+
+def quota(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: the pool is entitled to more."""
+    name, kind = re.findall(r"pool '(\w+)'.*kind '(.+)'", sentence)[0]
+    rows = (
+        row.model_copy(update={"gpus": 999} if (row.pool, row.kind) == (name, kind) else {}) for row in instance.quotas
+    )
+    return instance.replace(quotas=tuple(rows))
+
+
+def borrowing(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: siblings lend all that they have, and have enough."""
+    rows = (row.model_copy(update={"gpus": 999, "lend": 999} if row.pool == "b" else {}) for row in instance.quotas)
+    return instance.replace(quotas=tuple(rows))
+
+
+def lend(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: pools lend all that they have."""
+    return quotas(instance, lend=999)
+
+
+def seated(instance: Instance, sentence: str) -> Instance:
+    """Return the instance without what the sentence says: nodes of the root serve the pool."""
+    return instance.replace(inventory=tuple(row.model_copy(update={"owner": "top"}) for row in instance.inventory))
+
+
+LOOSEN: dict[str, Callable[[Instance, str], Instance]] = {
+    rule.__name__: rule for rule in (mandatory, level, stays, room, quota, borrowing, lend, seated)
+}
+
+
+CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "mandatory and room": (
+        {
+            "inventory": (nodes("r", 8),),
+            "projects": (must("p"), must("q"), BYSTANDER),
+            "requests": (ask("p", 5, 8), ask("q", 4, 8), ask("bystander", 0, 8)),
+        },
+        {"mandatory: project 'p'", "mandatory: project 'q'", "room"},
+    ),
+    "quota": (
+        {
+            "inventory": (nodes("r", 64),),
+            "quotas": (Quota(pool="a", kind="h", gpus=6), Quota(pool="b", kind="*", gpus=1)),
+            "projects": (must("p"), must("q"), BYSTANDER),
+            "requests": (ask("p", 4, 8), ask("q", 3, 8), ask("bystander", 1, 8)),
+        },
+        {"mandatory: project 'p'", "mandatory: project 'q'", "quota: pool 'a'"},
+    ),
+    "borrowing": (
+        {
+            "inventory": (nodes("r", 64),),
+            "quotas": (Quota(pool="a", kind="h", gpus=2, borrow=8), Quota(pool="b", kind="h", gpus=8, lend=4)),
+            "projects": (must("p"), BYSTANDER),
+            "requests": (ask("p", 7, 8), ask("bystander", 1, 1)),
+        },
+        {"mandatory: project 'p'", "borrowing"},
+    ),
+    "borrowing from one that uses its own": (
+        {
+            "inventory": (nodes("r", 64),),
+            "quotas": (Quota(pool="a", kind="h", gpus=2, borrow=8), Quota(pool="b", kind="h", gpus=8, lend=4)),
+            "projects": (must("p"), BYSTANDER),
+            "requests": (ask("p", 6, 8), ask("bystander", 5, 8)),
+        },
+        {"mandatory: project 'p'", "mandatory: project 'bystander'", "borrowing"},
+    ),
+    "lend": (
+        {
+            "inventory": (nodes("r", 64, owner="b"),),
+            "quotas": (
+                Quota(pool="a", kind="h", gpus=8, borrow=1),
+                Quota(pool="b", kind="h", gpus=8, lend=4),
+            ),
+            "projects": (must("p"), BYSTANDER),
+            "requests": (ask("p", 5, 8), ask("bystander", 1, 8)),
+        },
+        {"mandatory: project 'p'", "lend: pool 'b'"},
+    ),
+    "nodes of a sibling": (
+        {
+            "inventory": (nodes("r", 64, owner="b"),),
+            "projects": (must("p"), BYSTANDER),
+            "requests": (ask("p", 5, 8), ask("bystander", 1, 8)),
+        },
+        {"mandatory: project 'p'"},
+    ),
+    "single domains": (
+        {
+            "inventory": (nodes("r", 4), nodes("s", 4)),
+            "projects": (must("p", level="rack"), must("q", level="rack"), must("o", level="rack"), BYSTANDER),
+            "requests": (ask("p", 3, 3), ask("q", 3, 3), ask("o", 2, 2), ask("bystander", 0, 8)),
+        },
+        {*(f"{rule}: project {name!r}" for rule in ("mandatory", "level") for name in "pqo"), "room"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_clash_is_named_and_each_part_of_it_is_needed(case: str) -> None:
+    """Just the rules and projects at fault are named; without any one of them there is a plan."""
+    changes, expected = CASES[case]
+    instance = make(pools=FAMILY, **changes)
+    found = clash(instance)
+    assert len(found) == len(expected)
+    assert all(any(sentence.startswith(start) for sentence in found) for start in expected)
+    for sentence in found:
+        loosened = LOOSEN[sentence.split(":")[0]](instance, sentence)
+        assert kalloc.solve(loosened, threads=1).plan.grants
+
+
+def test_level_that_changes_nothing_is_not_named() -> None:
+    """p has to use half of the only node that could hold q whole, in one rack or not: only q's level is at fault."""
+    instance = make(
+        pools=FAMILY,
+        inventory=(nodes("r", 2, count=2, owner="a"), nodes("s", 1, count=3, owner="b")),
+        quotas=(Quota(pool="a", kind="h", gpus=8, lend=8), Quota(pool="b", kind="h", gpus=8, borrow=8)),
+        projects=(must("p", level="rack"), must("q", pool="b", level="node")),
+        requests=(ask("p", 3, 3), ask("q", 2, 2)),
+    )
+    found = clash(instance)
+    assert [sentence.split(" must")[0] for sentence in found[:-1]] == [
+        "mandatory: project 'p'",
+        "mandatory: project 'q'",
+        "level: project 'q'",
+    ]
+
+
+def test_stays_that_leave_no_room_are_named() -> None:
+    """p must have 4 GPUs on the node where it keeps 2, and q keeps the other 2: all must stay."""
+    instance = make(
+        inventory=(nodes("r", 4, node="n"), nodes("r", 4, node="m")),
+        projects=(Project(project="p", pool="top", level="node"), Project(project="q", pool="top")),
+        requests=(ask("p", 4, 4), ask("q", 1, 4)),
+        placed=(Placed(project="p", node="n", gpus=2), Placed(project="q", node="n", gpus=2)),
+    )
+    found = clash(instance)
+    assert [sentence.split(":")[0] for sentence in found] == ["stays", "stays", "level", "room"]
+    for sentence in found[:-1]:
+        loosened = LOOSEN[sentence.split(":")[0]](instance, sentence)
+        assert kalloc.solve(loosened, threads=1).solution == "proven"
+
+
+def possible(instance: Instance, left_out: set[int]) -> bool:
+    """Tell whether the allocation model has a solution without some rows."""
+    allocation = build(instance, Rooms.of(instance))
+    full = allocation.model
+    upper = [allocation.loose.get(variable, most) for variable, most in enumerate(full.upper)]
+    model = Model(lower=full.lower, upper=upper, cost=[0] * full.size)
+    for row, columns in enumerate(full.row_columns):
+        if row not in left_out:
+            terms = zip(columns, full.row_factors[row], strict=True)
+            model.row(terms, full.row_lower[row], full.row_upper[row])
+    return solve_cp_sat(model, Limits()).status is not Status.INFEASIBLE
+
+
+@given(instance=instances(SMALL))
+@often(300)
+def test_clash_of_drawn_instances_is_irreducible(instance: Instance) -> None:
+    """With the rows of the set alone there is no solution, and with any one of them less there is one."""
+    allocation = build(instance, Rooms.of(instance))
+    found = set(clash_of(allocation, Limits()))
+    if not found:
+        assert possible(instance, set())
+        return
+    others = {row for row, sentence in allocation.clash.items() if sentence not in found}
+    assert not possible(instance, others)
+    for sentence in found:
+        less = {row for row, said in allocation.clash.items() if said == sentence}
+        assume(len(less) == 1)
+        assert possible(instance, others | less)

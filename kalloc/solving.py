@@ -148,7 +148,10 @@ def place(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Dec
     assert answer.values is not None
     granted = decode(allocation, answer.values)
     items = items_of(run.instance, rooms, granted)
-    seats = seat_all(rooms, items, run.limits)
+    need = needed(run.instance, granted)
+    weights = run.instance.topology.weights
+    least = sum(weight * count for counts in need.values() for weight, count in zip(weights, counts, strict=True))
+    seats = seat_all(rooms, items, run.limits, lambda _, cost: run.record(cost - least, None))
     if seats is None:
         raise NoPlanError("the projects that were granted GPUs could not be seated; give more time")
     bound = None if answer.bound is None else -answer.bound
@@ -187,18 +190,23 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
 
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> dict[str, LevelResult]:
     """Return spans, need and the fewest spans proven possible, for every level, given the allocation."""
-    needs = Needs(run.instance)
-    bundles: dict[str, dict[str, int]] = {}
-    for (project, kind), gpus in decision.granted.items():
-        bundles.setdefault(project, {})[kind] = gpus
-    needed = {project: needs.of(project, bundle) for project, bundle in bundles.items()}
+    need_of = needed(run.instance, decision.granted)
     items = items_of(run.instance, rooms, decision.granted)
     levels = {}
     for level, (name, exact) in enumerate(value.levels.items()):
-        need = {project: counts[level] for project, counts in needed.items()}
+        need = {project: counts[level] for project, counts in need_of.items()}
         bound = fewest_spans(rooms, items, need, level, exact.spans, run.limits)
         levels[name] = LevelResult(exact.spans, exact.need, bound)
     return levels
+
+
+def needed(instance: Instance, granted: Granted) -> dict[str, tuple[int, ...]]:
+    """Return the domains, per level, that each served project needs."""
+    needs = Needs(instance)
+    bundles: dict[str, dict[str, int]] = {}
+    for (project, kind), gpus in granted.items():
+        bundles.setdefault(project, {})[kind] = gpus
+    return {project: needs.of(project, bundle) for project, bundle in bundles.items()}
 
 
 def plan_of(instance: Instance, decision: Decision) -> Plan:

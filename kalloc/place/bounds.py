@@ -6,9 +6,9 @@ adds room or takes away demand, so that its bound stays valid.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
@@ -19,9 +19,13 @@ from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.tree import Bin, Place
 from kalloc.solver import Limits, Model, Status, relaxed_bound, solve_scip
 
-MAX_VARIABLES = 60_000
+MAX_VARIABLES = 25_000
 """A model larger than this is not built; the need alone is the bound then."""
-MAX_NODES = 2_000
+SMALL_ROOM = 36
+"""Domains up to so many GPUs are counted in single GPUs; larger ones in grains."""
+MAX_ARCS = 16_000
+"""Where GPUs are counted singly, items that would take more variables than this are left out of the model."""
+MAX_NODES = 500
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
 
@@ -34,71 +38,121 @@ def fewest_spans(
     is done than it takes to meet that.
     """
     bound = sum(needs.values())
-    alike = [item for item in items if _countable(item.shape)]
-    for zones, members in _components(alike):
+    for component in _components(_seen_at(rooms, item, level) for item in items):
         if bound >= spans or limits.over:
             break
-        shapes = Counter(_seen_at(item.shape, level, zones) for item in members)
-        least = sum(needs[item.project] for item in members)
-        bound += max(0, _component_bound(rooms, zones, shapes, level, least, spans - bound, limits) - least)
+        least = sum(needs[seen.project] for seen in component.members)
+        kept = sum(seen.kept for seen in component.members)
+        found = kept + _component_bound(rooms, component, level, least + spans - bound - kept, limits)
+        bound += max(0, found - least)
     return bound
 
 
-def _countable(shape: Shape) -> bool:
-    """Projects that keep seats or mix kinds are left out of the model: they count with what they need."""
-    return shape.anchor is None and len(shape.amounts) == 1
+@dataclass(frozen=True)
+class _Seen:
+    """What the model of one level sees of an item."""
+
+    project: str
+    parts: tuple[Shape, ...]
+    """Shapes of one kind each whose spans add up."""
+    kept: int
+    """Domains that the project keeps and that have no room for more of it."""
+
+    @property
+    def zones(self) -> Zones:
+        """All zones that any part may use."""
+        return frozenset().union(*(shape.zones[0] for shape in self.parts))
 
 
-def _components(items: Iterable[Item]) -> list[tuple[Zones, list[Item]]]:
-    """Group items whose zones are linked: no two groups compete for a node."""
-    found: list[tuple[Zones, list[Item]]] = []
-    for item in items:
-        zones = item.shape.zones[0]
-        linked = [entry for entry in found if entry[0] & zones]
-        found = [entry for entry in found if not entry[0] & zones]
-        members = [member for _, group in linked for member in group]
-        found.append((zones.union(*(entry[0] for entry in linked)), [*members, item]))
+@dataclass(frozen=True)
+class _Component:
+    """Items that compete for nodes with each other and with nobody else."""
+
+    zones: Zones
+    members: list[_Seen]
+
+
+def _seen_at(rooms: Rooms, item: Item, level: int) -> _Seen | None:
+    """Return what a level's model sees of an item, or None where it is left out and counts with its need.
+
+    Nodes have one kind, and what is kept on full nodes stands apart from what is seated anew: there the spans of all
+    parts add up. At coarser levels only items of one kind that keep nothing are seen.
+    """
+    shape = item.shape
+    nodes = list(rooms.stays[item.project]) if shape.anchor is not None else []
+    finest = level == len(rooms.topology.levels) - 1
+    if not finest and (nodes or len(shape.amounts) > 1):
+        return None
+    if rooms.room[nodes].any():
+        return None
+    whole = shape.level is not None and shape.level >= level and not nodes
+    parts = tuple(
+        Shape((amount,), (zones,), level if whole else None, None, None)
+        for amount, zones in zip(shape.amounts, shape.zones, strict=True)
+    )
+    return _Seen(item.project, parts, len(nodes))
+
+
+def _components(seen: Iterable[_Seen | None]) -> list[_Component]:
+    """Group items whose zones are linked."""
+    found: list[_Component] = []
+    for item in seen:
+        if item is None:
+            continue
+        linked = [entry for entry in found if entry.zones & item.zones]
+        found = [entry for entry in found if not entry.zones & item.zones]
+        members = [member for entry in linked for member in entry.members]
+        found.append(_Component(item.zones.union(*(entry.zones for entry in linked)), [*members, item]))
     return found
 
 
-def _seen_at(shape: Shape, level: int, zones: Zones) -> Shape:
-    """Forget of a shape what the level's model does not see."""
-    whole = shape.level is not None and shape.level >= level
-    return replace(shape, zones=(zones,), pool=None, level=level if whole else None)
-
-
-def _component_bound(
-    rooms: Rooms, zones: Zones, shapes: Counter[Shape], level: int, least: int, missing: int, limits: Limits
-) -> int:
-    """Return a lower bound of the spans of some shapes in some zones; ``least + missing`` is all that can help."""
-    free = np.where(np.isin(rooms.zone, sorted(zones)), rooms.room, 0)
-    by_domain = np.bincount(rooms.topology.domain[level], weights=free).astype(np.int64)
-    capacities = Counter(int(room) for room in by_domain if room > 0)
-    grain = _grain(shapes)
+def _component_bound(rooms: Rooms, component: _Component, level: int, enough: int, limits: Limits) -> int:
+    """Return a lower bound of the spans of a component's parts; no more is done than it takes to reach ``enough``."""
+    kinds: dict[str, Zones] = defaultdict(frozenset)
+    for zone in component.zones:
+        kinds[rooms.zones[zone].kind] |= {zone}
+    shapes = Counter(
+        replace(shape, zones=(kinds[shape.amounts[0][0]],)) for seen in component.members for shape in seen.parts
+    )
+    domains = {kind: _domains(rooms, zones, level) for kind, zones in kinds.items()}
+    largest = max(max(found) for found in domains.values())
+    grain, longest = (1, MAX_ARCS // largest) if largest <= SMALL_ROOM else (_grain(shapes), None)
     tree = Place(level=-1, weight=0)
-    for room, count in capacities.items():
-        key = Bin(level, 1, zones, frozenset(), -(-room // grain) * grain)
-        tree.bins.setdefault(key, []).extend([np.arange(0)] * count)
+    for kind, found in domains.items():
+        for room, count in found.items():
+            key = Bin(level, 1, kinds[kind], frozenset(), -(-room // grain) * grain)
+            tree.bins.setdefault(key, []).extend([np.arange(0)] * count)
     demands: dict[Shape, int] = Counter()
     dropped = 0
     for shape, count in shapes.items():
         [(kind, gpus)] = shape.amounts
-        if gpus < grain:
-            dropped += count
+        if gpus < grain or (longest is not None and gpus > longest):
+            dropped += count * -(-gpus // max(domains[kind]))
         else:
             demands[replace(shape, amounts=((kind, gpus // grain * grain),))] += count
+    return dropped + _solve(rooms, tree, demands, enough - dropped, limits)
+
+
+def _domains(rooms: Rooms, zones: Zones, level: int) -> Counter[int]:
+    """Return the free GPUs of the domains of a level, counted."""
+    free = np.where(np.isin(rooms.zone, sorted(zones)), rooms.room, 0)
+    by_domain = np.bincount(rooms.topology.domain[level], weights=free).astype(np.int64)
+    return Counter(int(room) for room in by_domain if room > 0)
+
+
+def _solve(rooms: Rooms, tree: Place, demands: Mapping[Shape, int], enough: int, limits: Limits) -> int:
+    """Return a lower bound of the parts that the demands are cut into: by the relaxation, then by branching."""
     model = Model()
     try:
         known = {shape: Demand([], count, count) for shape, count in demands.items()}
         FlowBuilder(rooms, model, MAX_VARIABLES).build(tree, known)
     except TooLargeError:
-        return least
-    bound = relaxed_bound(model, limits)
-    best = max(least, dropped + bound) if bound is not None else least
-    if best < least + missing and not limits.over:
+        return 0
+    best = max(0, relaxed_bound(model, limits) or 0)
+    if best < enough and not limits.over:
         answer = solve_scip(model, limits, nodes=MAX_NODES)
         if answer.bound is not None and answer.status is not Status.INFEASIBLE:
-            best = max(best, dropped + answer.bound)
+            best = max(best, answer.bound)
     return best
 
 

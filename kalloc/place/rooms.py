@@ -73,6 +73,13 @@ class Rooms:
         totals = np.bincount(self.zone[used], weights=self.room[used], minlength=len(self.zones))
         return tuple(int(total) for total in totals)
 
+    @cached_property
+    def node_gpus(self) -> tuple[int, ...]:
+        """GPUs of a node of each zone: what most of its nodes have."""
+        whole = self.topology.gpus
+        counts = [np.bincount(whole[self.zone == zone]) for zone in range(len(self.zones))]
+        return tuple(int(count.argmax()) for count in counts)
+
     def zones_for(self, pool: str, kind: str) -> Zones:
         """Return the zones whose nodes may hold GPUs of a kind for projects of a pool."""
         return frozenset(z for z, zone in enumerate(self.zones) if zone.kind == kind and pool in zone.pools)

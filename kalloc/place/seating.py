@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -20,26 +20,30 @@ class NoRoomError(Exception):
 
 
 class Seating:
-    """Who sits where so far. Free GPUs are kept per level for every set of zones that is asked for."""
+    """Who sits where so far.
+
+    Free GPUs are kept per level for every set of zones and every grain that is asked for. In grains of a whole node,
+    nodes that are taken in part offer nothing.
+    """
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self.seats: Seats = defaultdict(int)
         self.room = rooms.room.copy()
         self.lend = dict(rooms.lend)
-        self._free: dict[Zones, list[Ids]] = {}
+        self._free: dict[tuple[Zones, int], list[Ids]] = {}
         self._order: dict[int, tuple[Ids, Ids]] = {}
 
-    def free(self, zones: Zones) -> list[Ids]:
-        """Return, per level, the free GPUs of each domain on nodes of some zones."""
-        if zones not in self._free:
+    def free(self, zones: Zones, grain: int) -> list[Ids]:
+        """Return, per level, the free GPUs of each domain on nodes of some zones, each node rounded down to grains."""
+        if (zones, grain) not in self._free:
             topology = self.rooms.topology
-            room = np.where(np.isin(self.rooms.zone, sorted(zones)), self.room, 0)
-            self._free[zones] = [
+            room = np.where(np.isin(self.rooms.zone, sorted(zones)), self.room // grain * grain, 0)
+            self._free[zones, grain] = [
                 np.bincount(topology.domain[level], weights=room, minlength=topology.domain_count(level)).astype(int)
                 for level in range(len(topology.levels))
             ]
-        return self._free[zones]
+        return self._free[zones, grain]
 
     def children(self, level: int, domain: int) -> Ids:
         """Return the domains of the next level that lie in a domain."""
@@ -65,14 +69,16 @@ class Seating:
                 self.lend[lender] -= gpus
                 if self.lend[lender] < 0:
                     raise NoRoomError
-        self.room[node] -= gpus
-        if self.room[node] < 0:
+        before = int(self.room[node])
+        if gpus > before:
             raise NoRoomError
+        self.room[node] = before - gpus
         self.seats[item.project, node] += gpus
-        for zones, levels in self._free.items():
-            if zone in zones:
+        for (zones, grain), levels in self._free.items():
+            fewer = (before // grain - (before - gpus) // grain) * grain
+            if zone in zones and fewer:
                 for level, free in enumerate(levels):
-                    free[self.rooms.topology.domain[level][node]] -= gpus
+                    free[self.rooms.topology.domain[level][node]] -= fewer
 
     def seat(self, item: Item) -> None:
         """Seat an item by best fit: the lowest domain that holds it whole and has least room, else the largest first.
@@ -81,10 +87,31 @@ class Seating:
             NoRoomError: when it does not fit. Some of it may then be seated: the seating is of no more use.
         """
         for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
-            level, domain = self._home(item, gpus, zones)
-            self._descend(item, gpus, zones, level, np.array([domain]) if level >= 0 else None)
+            grain = self._grain(item, gpus, zones)
+            level, domain = self._home(item, gpus, zones, grain)
+            self._descend(item, gpus, zones, grain, level, np.array([domain]) if level >= 0 else None)
 
-    def _home(self, item: Item, gpus: int, zones: Zones) -> tuple[int, int]:
+    def fill(self, item: Item, zones: Zones, level: int, domain: int, gpus: int) -> None:
+        """Seat GPUs of an item in one domain, on whole nodes as far as there are any.
+
+        Raises:
+            NoRoomError: when they do not fit.
+        """
+        node = min(self.rooms.node_gpus[zone] for zone in zones)
+        whole = min(gpus, int(self.free(zones, node)[level][domain])) // node * node
+        for grain, part in ((node, whole), (1, gpus - whole)):
+            self._descend(item, part, zones, grain, level, np.array([domain]))
+
+    def _grain(self, item: Item, gpus: int, zones: Zones) -> int:
+        """Return a whole node for those who ask for whole nodes, as long as there are enough; one GPU otherwise."""
+        grain = min(self.rooms.node_gpus[zone] for zone in zones)
+        whole = gpus % grain == 0 and int(self.free(zones, grain)[0].sum()) >= gpus
+        level = item.shape.level
+        if whole and level is not None:
+            whole = int(self.free(zones, grain)[level].max()) >= gpus
+        return grain if whole else 1
+
+    def _home(self, item: Item, gpus: int, zones: Zones, grain: int) -> tuple[int, int]:
         """Return the domain that is to hold a kind whole: level −1 when none can."""
         topology, required = self.rooms.topology, item.shape.level
         sits = list(self._held(item))
@@ -92,21 +119,17 @@ class Seating:
         if sits:
             for level in range(finest, -1, -1):
                 held = np.unique(topology.domain[level][sits])
-                fitting = held[self.free(zones)[level][held] >= gpus]
+                fitting = held[self.free(zones, grain)[level][held] >= gpus]
                 if len(fitting) and (required is None or level >= required):
                     return level, int(fitting[0])
             if required is not None:
                 raise NoRoomError
         for level in range(finest, -1 if required is None else required - 1, -1):
-            free = self.free(zones)[level]
+            free = self.free(zones, grain)[level]
             fits = free >= gpus
             if level == required:
-                fits = np.logical_and.reduce(
-                    [
-                        self.free(other)[level] >= need
-                        for (_, need), other in zip(item.shape.amounts, item.shape.zones, strict=True)
-                    ]
-                )
+                for (_, need), other in zip(item.shape.amounts, item.shape.zones, strict=True):
+                    fits &= self.free(other, 1)[level] >= need
             if fits.any():
                 return level, int(np.where(fits, free, np.iinfo(np.int64).max).argmin())
         if required is not None:
@@ -119,12 +142,14 @@ class Seating:
         if len(item.shape.amounts) > 1:
             yield from (node for project, node in self.seats if project == item.project)
 
-    def _descend(self, item: Item, gpus: int, zones: Zones, level: int, domains: Ids | None) -> None:
+    def _descend(
+        self, item: Item, gpus: int, zones: Zones, grain: int, level: int, domains: Ids | None
+    ) -> None:
         """Seat GPUs in some domains of a level: one that holds all, or the largest first and the rest best fit."""
         topology = self.rooms.topology
         if domains is None:
             level, domains = 0, np.arange(topology.domain_count(0))
-        free = self.free(zones)[level]
+        free = self.free(zones, grain)[level]
         while gpus > 0:
             room = free[domains]
             fits = room >= gpus
@@ -139,20 +164,8 @@ class Seating:
             if level == len(topology.levels) - 1:
                 self.put(item, best, part)
             else:
-                self._descend(item, part, zones, level + 1, self.children(level, best))
+                self._descend(item, part, zones, grain, level + 1, self.children(level, best))
             gpus -= part
-
-
-def best_fit(rooms: Rooms, items: Sequence[Item]) -> Seats:
-    """Seat all items one by one, in the order of :func:`by_choice`.
-
-    Raises:
-        NoRoomError: when one does not fit in what the others left.
-    """
-    seating = Seating(rooms)
-    for item in by_choice(items):
-        seating.seat(item)
-    return seating.seats
 
 
 def by_choice(items: Iterable[Item]) -> list[Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -174,7 +174,7 @@ def test_flow_refuses_to_grow_too_large() -> None:
 # Bounds of one level
 
 
-@lru_cache(maxsize=None)
+@cache
 def fewest_by_brute_force(free: tuple[int, ...], sizes: tuple[int, ...]) -> int:
     """Return the fewest (item, domain) pairs over every way to cut and seat the items."""
     if not sizes:
@@ -209,7 +209,7 @@ def test_fewest_spans_equals_brute_force(free: list[int], sizes: list[int]) -> N
     ],
 )
 def test_fewest_spans_of_large_domains_counts_in_grains(sizes: list[int]) -> None:
-    """A unit of 31 nodes of 8 and one of 32: of seven projects of about 9 nodes one is cut, so they span eight units."""
+    """A unit of 31 nodes of 8 and one of 32: seven projects of about 9 nodes span eight units."""
     instance = asking(sizes, (nodes("r", 8, count=31), nodes("s", 8, count=32)))
     needs = {item.project: 1 for item in items(instance)}
     assert fewest_spans(Rooms.of(instance), items(instance), needs, 0, 10**6, Limits()) == 8

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from kalloc import Solution, Termination, load, solve
 from kalloc.cli import app
 from kalloc.explain import Reason
+from kalloc.instance import Instance, Kind, NodeGroup, Pool, Project, Request
 from tests.docs import PAGES, ROOT, blocks, rewrite, run, stable
 
 README = ROOT / "README.md"
@@ -147,6 +148,22 @@ def test_ends() -> None:
     assert listed("plan.md", "Termination and solution") == [*Termination, *Solution]
 
 
+@pytest.mark.parametrize("order", ["abc", "cab"])
+def test_ties(order: str) -> None:
+    """As the page of the plan says: of projects that are alike, those that come first in projects.csv are served."""
+    project = Project(project="a", pool="all")
+    instance = Instance(
+        name="ties",
+        kinds=(Kind(kind="H200"),),
+        pools=(Pool(pool="all"),),
+        inventory=(NodeGroup(path=(), count=2, kind="H200", gpus=8, owner="all"),),
+        projects=tuple(project.model_copy(update={"project": name}) for name in order),
+        requests=tuple(Request(project=name, kind="H200", min=8, max=8) for name in "cba"),
+    )
+    served = [grant.project for grant in solve(instance).plan.grants if grant.gpus]
+    assert sorted(served) == sorted(order[:2])
+
+
 def keys(value: Any, prefix: str = "") -> Iterator[str]:
     """Return the keys of a summary as the page writes them."""
     if isinstance(value, dict) and prefix != "seconds":
@@ -184,4 +201,4 @@ def test_every_command() -> None:
     """The page of the command line has a section for every command."""
     told = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
     page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## kalloc (\w+)", page, re.M) == re.findall(r"^│ ([a-z]+) ", told, re.M)
+    assert re.findall(r"^## kalloc (\w+)", page, re.M) == re.findall(r"^[│|] ([a-z]+) ", told, re.M)

@@ -159,5 +159,5 @@ def _solver(name: str, seconds: float | None, *options: str) -> Any:
     if name not in ready:
         raise SolverError(f"PuLP finds no solver {name!r} on this machine; it finds: {', '.join(ready)}")
     accepted = inspect.signature(kinds[name].__init__).parameters
-    options = {"msg": False, "gapRel": 0.0, "timeLimit": seconds}
-    return pulp.getSolver(name, **{key: value for key, value in options.items() if key in accepted})
+    settings = {"msg": False, "gapRel": 0.0, "timeLimit": seconds}
+    return pulp.getSolver(name, **{key: value for key, value in settings.items() if key in accepted})

@@ -61,12 +61,14 @@ class _Ledger:
         instance, gets = self.instance, self.granted.get((row.project, row.kind), 0)
         project = instance.project_of[row.project]
         step = instance.step(row) if gets else max(row.min, 1)
-        cap = instance.cap_of.get((project.pool, row.kind), row.max)
+        cap = instance.cap_of.get((project.pool, row.kind))
         others = any(gpus for (name, kind), gpus in self._of(row.project) if kind != row.kind)
         if gets == row.max:
             return Reason.FULL
-        if gets + step > min(row.max, cap):
-            return Reason.CAP if gets + step > cap else Reason.STEP
+        if gets + step > row.max:
+            return Reason.STEP
+        if cap is not None and gets + step > cap:
+            return Reason.CAP
         if project.mix == "one" and others:
             return Reason.OTHER_KIND
         serves, left = self._room(project.pool, row.kind)

@@ -71,7 +71,7 @@ class Decision:
 def solve(
     instance: Instance,
     *,
-    time_limit: float | None = 60.0,
+    time_limit: float | None = 50.0,
     gap: float = 0.0,
     seed: int = 0,
     threads: int | None = None,
@@ -148,10 +148,12 @@ def place(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Dec
     assert answer.values is not None
     granted = decode(allocation, answer.values)
     items = items_of(run.instance, rooms, granted)
-    need = needed(run.instance, granted)
     weights = run.instance.topology.weights
-    least = sum(weight * count for counts in need.values() for weight, count in zip(weights, counts, strict=True))
-    seats = seat_all(rooms, items, run.limits, lambda _, cost: run.record(cost - least, None))
+    needs = {
+        project: sum(weight * count for weight, count in zip(weights, counts, strict=True))
+        for project, counts in needed(run.instance, granted).items()
+    }
+    seats = seat_all(rooms, items, needs, run.limits, lambda cost: run.record(cost - sum(needs.values()), None))
     if seats is None:
         raise NoPlanError("the projects that were granted GPUs could not be seated; give more time")
     bound = None if answer.bound is None else -answer.bound

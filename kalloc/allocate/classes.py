@@ -100,7 +100,7 @@ class _Reach:
         self._found: dict[tuple[str, str, int | None], int] = {}
 
     def room(self, pool: str, kind: str, level: int | None) -> int:
-        """Return the free GPUs open to the pool, in the largest domain where one domain must hold all."""
+        """Return the free GPUs open to the pool: in the largest domain, where one must hold all (rule `level`)."""
         key = (pool, kind, level)
         if key not in self._found:
             zones = sorted(self.rooms.zones_for(pool, kind))

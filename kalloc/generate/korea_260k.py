@@ -97,16 +97,16 @@ SMALL = Law({1: 0.20, 2: 0.15, 4: 0.20, 8: 0.30, 16: 0.15})
 """GPUs asked by a small firm: single ones, or up to two nodes."""
 
 ASKS = (
-    Applications("foundation-model", ("foundation-model",), 0.98, ANY_SIZE),
+    Applications("foundation-model", ("foundation-model",), 0.95, ANY_SIZE),
     Applications("academia", ("sme-academic",), 0.60, TO_16_NODES),
     Applications("sme", ("sme-academic",), 0.40, SMALL),
     Applications("research", ("sme-academic",), 0.20, TO_16_NODES),
-    Applications("supercomputer", ("supercomputer",), 0.92, ANY_SIZE),
-    Applications("national-tasks", ("national-tasks", "government"), 0.90, ANY_SIZE),
-    Applications("samsung", ("samsung",), 1.03, ANY_SIZE),
-    Applications("sk", ("sk",), 0.90, ANY_SIZE),
-    Applications("hyundai", ("hyundai",), 1.05, ANY_SIZE),
-    Applications("naver", ("naver",), 0.97, ANY_SIZE),
+    Applications("supercomputer", ("supercomputer",), 0.90, ANY_SIZE),
+    Applications("national-tasks", ("national-tasks", "government"), 0.88, ANY_SIZE),
+    Applications("samsung", ("samsung",), 0.91, ANY_SIZE),
+    Applications("sk", ("sk",), 0.87, ANY_SIZE),
+    Applications("hyundai", ("hyundai",), 0.96, ANY_SIZE),
+    Applications("naver", ("naver",), 0.89, ANY_SIZE),
 )
 
 

@@ -25,7 +25,7 @@ SMALL_ROOM = 36
 """Domains up to so many GPUs are counted in single GPUs; larger ones in grains."""
 MAX_ARCS = 16_000
 """Where GPUs are counted singly, items that would take more variables than this are left out of the model."""
-MAX_NODES = 500
+MAX_NODES = 20
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
 

@@ -26,7 +26,7 @@ MAX_MERGES = 256
 """Ways to merge the domains of one parent that the model considers, those of few domains first."""
 MAX_ROOMS = 64
 """Different rooms that are merged across parents, the largest first."""
-MAX_NODES = 100
+MAX_NODES = 20
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from kalloc.place.chains import pack
 from kalloc.place.items import Item
-from kalloc.place.rooms import Rooms, Zones
+from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice
 from kalloc.place.zones import assign_zones
-from kalloc.solver import Limits
+from kalloc.solver import Ids, Limits
 
 MAX_ROOM = 80
 """Whole nodes in the largest domain of a level that is chained: larger ones make the model large."""
@@ -37,33 +37,38 @@ def scattering(rooms: Rooms, seats: Mapping[tuple[str, int], int]) -> Scattering
 
 
 def seat_all(
-    rooms: Rooms, items: Sequence[Item], limits: Limits, on_better: Callable[[Seats, int], None]
+    rooms: Rooms,
+    items: Sequence[Item],
+    needs: Mapping[str, int],
+    limits: Limits,
+    on_better: Callable[[int], None],
 ) -> Seats | None:
     """Return seats for all items, what is kept included, or None where no way to seat them was found.
 
-    ``on_better`` is told of every seating that is better than those before it, with its Σ weight · spans.
+    ``needs`` has Σ weight · need of every project. ``on_better`` is told the Σ weight · spans of every seating that is
+    better than those before it.
     """
     assigned = assign_zones(rooms, items, limits)
     best: Seats | None = None
     least = 0
-    for base, strict in ((None, True), *((base, strict) for base in _bases(rooms) for strict in (True, False))):
+    for bases in ((), tuple(_bases(rooms))):
         if best is not None and limits.over:
             break
         try:
-            seats = _with_kept(rooms, _seat(rooms, assigned, base, strict, limits))
+            seats = _with_kept(rooms, _seat(rooms, assigned, bases, needs, limits))
         except NoRoomError:
             continue
         cost = scattering(rooms, seats).cost
         if best is None or cost < least:
             best, least = seats, cost
-            on_better(seats, cost)
+            on_better(cost)
     return best
 
 
 def _bases(rooms: Rooms) -> Iterator[int]:
-    """Yield the levels whose domains may be chained: those that cost something and are not too large."""
+    """Yield the levels whose domains may be chained: those that cost something, are not single nodes nor too large."""
     for level in range(len(rooms.topology.levels) - 2, -1, -1):
-        sizes = [room // rooms.node_gpus[next(iter(zones))] for zones, room in _largest(rooms, level).items()]
+        sizes = [_largest(rooms, zone, level) // rooms.node_gpus[zone] for zone in range(len(rooms.zones))]
         if rooms.topology.weights[level] > 0 and max(sizes, default=0) <= MAX_ROOM:
             yield level
 
@@ -77,81 +82,113 @@ def _with_kept(rooms: Rooms, seats: Seats) -> Seats:
     return everyone
 
 
-def _seat(rooms: Rooms, items: Sequence[Item], base: int | None, strict: bool, limits: Limits) -> Seats:
-    """Seat items one by one where they have little choice, the others by chains of a level where one is given.
-
-    Where ``strict``, whoever needs one domain is seated before the chains, otherwise with them.
-    """
+def _seat(
+    rooms: Rooms, items: Sequence[Item], bases: Sequence[int], needs: Mapping[str, int], limits: Limits
+) -> Seats:
+    """Seat items with little choice one by one, then zone by zone the others, in the best of several ways."""
     seating = Seating(rooms)
-    chained: dict[Zones, list[Item]] = defaultdict(list)
+    free: dict[int, list[Item]] = defaultdict(list)
     late: list[Item] = []
-    largest = _largest(rooms, base) if base is not None else {}
-    finest = -1 if strict or base is None else base
     for item in by_choice(items):
-        zones = item.shape.zones[0]
         if any(len(zones) > 1 for zones in item.shape.zones):
             late.append(item)
-        elif item.shape.gpus <= largest.get(zones, 0) and _chainable(rooms, item, finest):
-            chained[zones].append(item)
+        elif _chainable(rooms, item):
+            free[next(iter(item.shape.zones[0]))].append(item)
         else:
             seating.seat(item)
-    for zones, members in chained.items():
-        assert base is not None
-        _chain(seating, zones, members, base, limits)
+    for zone, members in free.items():
+        seating = _best(seating, zone, members, bases, needs, limits)
     for item in late:
         seating.seat(item)
     return seating.seats
 
 
-def _chainable(rooms: Rooms, item: Item, finest: int) -> bool:
-    """Tell whether an item asks for whole nodes of its zone, and for one domain of no finer level than that."""
+def _chainable(rooms: Rooms, item: Item) -> bool:
+    """Tell whether an item asks for whole nodes of its zone and may be cut anywhere."""
     shape = item.shape
-    if shape.anchor is not None or len(shape.amounts) > 1 or (shape.level is not None and shape.level > finest):
+    if shape.anchor is not None or len(shape.amounts) > 1 or shape.level is not None:
         return False
     return shape.gpus % rooms.node_gpus[next(iter(shape.zones[0]))] == 0
 
 
-def _largest(rooms: Rooms, level: int) -> dict[Zones, int]:
-    """Return the largest free domain of a level in each zone."""
-    found = {}
-    for zone in range(len(rooms.zones)):
-        room = np.where(rooms.zone == zone, rooms.room, 0)
-        found[frozenset([zone])] = int(np.bincount(rooms.topology.domain[level], weights=room).max(initial=0))
-    return found
+def _best(
+    seating: Seating, zone: int, items: Sequence[Item], bases: Sequence[int], needs: Mapping[str, int], limits: Limits
+) -> Seating:
+    """Seat the items of a zone one by one, and by chains of each level; return the seating that scatters least."""
+    names = {item.project for item in items}
+    needed = sum(needs[name] for name in names)
+    best = seating.copy()
+    for item in items:
+        best.seat(item)
+    least = _cost(best, names)
+    for base in bases:
+        if limits.over or least == needed:
+            break
+        try:
+            other = seating.copy()
+            _chain(other, zone, items, base, limits)
+        except NoRoomError:
+            continue
+        cost = _cost(other, names)
+        if cost < least:
+            best, least = other, cost
+    return best
 
 
-def _chain(seating: Seating, zones: Zones, items: Sequence[Item], base: int, limits: Limits) -> None:
-    """Seat items of one zone by chains of the domains of a level."""
-    rooms, topology = seating.rooms, seating.rooms.topology
-    grain = rooms.node_gpus[next(iter(zones))]
-    free = seating.free(zones, grain)[base].copy()
-    if free.sum() < sum(item.shape.gpus for item in items):
-        free = seating.free(zones, 1)[base].copy()
-    above = _above(topology.weights, base)
-    parent_of = np.zeros(topology.domain_count(base), dtype=np.int64)
-    parent_of[topology.domain[base]] = topology.domain[above] if above >= 0 else 0
-    parents: dict[int, dict[int, int]] = defaultdict(dict)
-    for domain in np.flatnonzero(free):
-        parents[int(parent_of[domain])][int(domain)] = int(free[domain])
+def _cost(seating: Seating, names: set[str]) -> int:
+    """Return Σ weight · spans of some projects."""
+    return scattering(seating.rooms, {key: gpus for key, gpus in seating.seats.items() if key[0] in names}).cost
+
+
+def _largest(rooms: Rooms, zone: int, level: int) -> int:
+    """Return the free GPUs of a zone in its largest domain of a level."""
+    room = np.where(rooms.zone == zone, rooms.room, 0)
+    return int(np.bincount(rooms.topology.domain[level], weights=room).max(initial=0))
+
+
+def _chain(seating: Seating, zone: int, items: Sequence[Item], base: int, limits: Limits) -> None:
+    """Seat items of one zone by chains of the domains of a level; those too large for a chain come first."""
+    rooms, zones = seating.rooms, frozenset([zone])
+    grain = rooms.node_gpus[zone]
+    above = _above(rooms.topology.weights, base)
+    longest = _largest(rooms, zone, above) if above >= 0 else rooms.zone_room[zone]
+    longest = max(_largest(rooms, zone, base), min(longest, MAX_ROOM * grain))
     waiting: dict[int, list[Item]] = defaultdict(list)
     for item in items:
-        waiting[item.shape.gpus // grain].append(item)
+        if item.shape.gpus > longest:
+            seating.seat(item)
+        else:
+            waiting[item.shape.gpus // grain].append(item)
     sizes = Counter({size: len(members) for size, members in waiting.items()})
-    between = sum(topology.weights[above + 1 : base + 1])
-    cross = between + (topology.weights[above] if above >= 0 else 0)
-    chains = pack(list(parents.values()), sizes, grain, between, cross, limits)
+    asked = grain * sum(size * count for size, count in sizes.items())
+    whole = seating.free(zones, grain)[base]
+    free = (whole if int(whole.sum()) >= asked else seating.free(zones, 1)[base]).copy()
+    weights = rooms.topology.weights
+    between = sum(weights[above + 1 : base + 1])
+    cross = between + (weights[above] if above >= 0 else 0)
     left: list[Item] = []
-    for chain in chains or ():
+    for chain in pack(_parents(rooms, free, base, above), sizes, grain, between, cross, limits) or ():
         members = [waiting[size].pop() for size in chain.sizes]
         try:
             parts = list(_lay(members, {domain: int(free[domain]) for domain in chain.domains}))
         except NoRoomError:
             left += members
             continue
-        for item, place, gpus in parts:
-            seating.fill(item, zones, base, place, gpus)
+        for item, domain, gpus in parts:
+            seating.fill(item, zones, base, domain, gpus)
     for item in by_choice([*left, *(item for members in waiting.values() for item in members)]):
         seating.seat(item)
+
+
+def _parents(rooms: Rooms, free: Ids, base: int, above: int) -> list[dict[int, int]]:
+    """Return the free GPUs of the domains of a level, by the domain of the level above that holds them."""
+    domain = rooms.topology.domain
+    parent_of = np.zeros(len(free), dtype=np.int64)
+    parent_of[domain[base]] = domain[above] if above >= 0 else 0
+    parents: dict[int, dict[int, int]] = defaultdict(dict)
+    for member in np.flatnonzero(free):
+        parents[int(parent_of[member])][int(member)] = int(free[member])
+    return list(parents.values())
 
 
 def _above(weights: Sequence[int], base: int) -> int:
@@ -165,9 +202,9 @@ def _lay(items: Sequence[Item], rooms: Mapping[int, int]) -> Iterator[tuple[Item
     Yields (item, domain, GPUs).
 
     Raises:
-        NoRoomError: where only an item that needs one domain is left to be cut.
+        NoRoomError: where the domains do not hold them.
     """
-    left = sorted(((item.shape.gpus, item) for item in items), key=_last_cut)
+    left = sorted(((item.shape.gpus, item) for item in items), key=_size, reverse=True)
     ordered = sorted(rooms.items(), key=lambda entry: (-entry[1], entry[0]))
     for position, (domain, room) in enumerate(ordered):
         later = sum(other for _, other in ordered[position + 1 :])
@@ -180,16 +217,13 @@ def _lay(items: Sequence[Item], rooms: Mapping[int, int]) -> Iterator[tuple[Item
                 rest.append((gpus, item))
         if sum(gpus for gpus, _ in rest) > later and room > 0:
             gpus, item = rest.pop()
-            if item.shape.level is not None or gpus <= room:
-                raise NoRoomError
             yield item, domain, room
             rest.append((gpus - room, item))
-            rest.sort(key=_last_cut)
+            rest.sort(key=_size, reverse=True)
         left = rest
     if left:
         raise NoRoomError
 
 
-def _last_cut(part: tuple[int, Item]) -> tuple[bool, int]:
-    """Order parts: those that must not be cut first, then the larger ones."""
-    return part[1].shape.level is None, -part[0]
+def _size(part: tuple[int, Item]) -> int:
+    return part[0]

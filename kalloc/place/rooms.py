@@ -75,10 +75,10 @@ class Rooms:
 
     @cached_property
     def node_gpus(self) -> tuple[int, ...]:
-        """GPUs of a node of each zone: what most of its nodes have."""
+        """GPUs of a node of each zone: what most of its nodes have; 1 where all of them are down."""
         whole = self.topology.gpus
-        counts = [np.bincount(whole[self.zone == zone]) for zone in range(len(self.zones))]
-        return tuple(int(count.argmax()) for count in counts)
+        counts = [np.bincount(whole[self.zone == zone], minlength=2) for zone in range(len(self.zones))]
+        return tuple(max(1, int(count.argmax())) for count in counts)
 
     def zones_for(self, pool: str, kind: str) -> Zones:
         """Return the zones whose nodes may hold GPUs of a kind for projects of a pool."""

@@ -11,6 +11,9 @@ from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.solver import Ids
 
+MAX_COMPARED = 64
+"""Domains compared in search of a home for an item, those of least room first."""
+
 Seats = dict[tuple[str, int], int]
 """GPUs by project and node."""
 
@@ -33,6 +36,14 @@ class Seating:
         self.lend = dict(rooms.lend)
         self._free: dict[tuple[Zones, int], list[Ids]] = {}
         self._order: dict[int, tuple[Ids, Ids]] = {}
+
+    def copy(self) -> Seating:
+        """Return a seating that can go on by itself."""
+        other = Seating(self.rooms)
+        other.seats, other.room, other.lend = self.seats.copy(), self.room.copy(), self.lend.copy()
+        other._free = {key: [free.copy() for free in levels] for key, levels in self._free.items()}
+        other._order = self._order
+        return other
 
     def free(self, zones: Zones, grain: int) -> list[Ids]:
         """Return, per level, the free GPUs of each domain on nodes of some zones, each node rounded down to grains."""
@@ -131,10 +142,22 @@ class Seating:
                 for (_, need), other in zip(item.shape.amounts, item.shape.zones, strict=True):
                     fits &= self.free(other, 1)[level] >= need
             if fits.any():
-                return level, int(np.where(fits, free, np.iinfo(np.int64).max).argmin())
+                return level, self._tightest(np.flatnonzero(fits), gpus, zones, grain, level)
         if required is not None:
             raise NoRoomError
         return -1, 0
+
+    def _tightest(self, domains: Ids, gpus: int, zones: Zones, grain: int, level: int) -> int:
+        """Return the domain where an amount needs the fewest domains of the next level, then the one of least room."""
+        free = self.free(zones, grain)
+        order = domains[np.argsort(free[level][domains], kind="stable")][:MAX_COMPARED]
+        if level == len(free) - 1:
+            return int(order[0])
+        needs = []
+        for domain in order:
+            offers = np.sort(free[level + 1][self.children(level, int(domain))])[::-1]
+            needs.append(int(np.searchsorted(np.cumsum(offers), gpus)))
+        return int(order[int(np.argmin(needs))])
 
     def _held(self, item: Item) -> Iterable[int]:
         if item.shape.anchor is not None:

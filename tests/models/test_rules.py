@@ -247,7 +247,7 @@ def test_merit_is_the_decimal_that_is_written() -> None:
     assert joint.solve(instance).merit == Fraction(3, 10)
 
 
-def test_placement_alone_seats_what_it_is_given() -> None:
+def test_seated_is_what_was_granted() -> None:
     """5 GPUs over nodes of 4, 3 and 2 sit on two nodes; 10 have no seats."""
     instance = make(
         inventory=(nodes("r", 4), nodes("r", 3), nodes("s", 2)),

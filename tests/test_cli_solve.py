@@ -6,6 +6,9 @@ import importlib
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from kalloc.cli import app
-from kalloc.io import load, read_plan, read_summary
+from kalloc.io import load, read_plan, read_summary, write_instance
+from tests.engine.hard import full
 
-TINY = Path(__file__).parents[1] / "instances" / "tiny"
+INSTANCES = Path(__file__).parents[1] / "instances"
+TINY = INSTANCES / "tiny"
 FEASIBLE = sorted(path.name for path in TINY.iterdir() if path.is_dir() and not path.name.startswith("infeasible"))
 INFEASIBLE = sorted(path.name for path in TINY.iterdir() if path.name.startswith("infeasible"))
 STABLE = ("plan.json", "allocations.csv", "placements.csv")
@@ -94,3 +99,94 @@ def test_interrupt(tmp_path: Path) -> None:
         assert answer.exit_code == 0, answer.stderr
         assert told["termination"] in ("interrupted", "optimal")
         assert run("verify", TINY / "cap", tmp_path / "plan").exit_code == 0
+
+
+JOINT = "from kalloc.cli import main; main()"
+STAGED = f"import kalloc.solving; kalloc.solving.JOINT_VARIABLES = 0; {JOINT}"
+"""What a fresh interpreter runs: the command line, with either engine."""
+
+
+def start(code: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **environment})
+
+
+def interrupt(instance: Path, out: Path, stage: str) -> tuple[int, dict[str, Any], float]:
+    """Send SIGINT once a stage is reported; return exit status, what was printed, and the seconds it took to end."""
+    process = start(JOINT, "solve", instance, "--out", out, "--json", "--threads", 1, "--time-limit", 100)
+    assert process.stderr is not None and process.stdout is not None
+    assert any(f" {stage} " in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    told, _ = process.communicate(timeout=60)
+    return process.returncode, json.loads(told), time.monotonic() - began
+
+
+@pytest.fixture
+def hard(tmp_path: Path) -> Path:
+    """Return the directory of an instance that takes long to prove."""
+    write_instance(full(), tmp_path / "hard")
+    return tmp_path / "hard"
+
+
+def test_ctrl_c_leaves_the_best_plan(hard: Path, tmp_path: Path) -> None:
+    """SIGINT in the middle of the work: within a second or so the plan is on disk, clean, and says why it ended."""
+    status, told, seconds = interrupt(hard, tmp_path / "plan", "allocate")
+    assert (status, told["termination"], told["solution"], told["verified"]) == (0, "interrupted", "feasible", True)
+    assert seconds < 3.0
+    assert told == read_summary(tmp_path / "plan")
+    assert run("verify", hard, tmp_path / "plan").exit_code == 0
+
+
+def test_ctrl_c_on_the_first_call(tmp_path: Path) -> None:
+    """SIGINT right after the allocation of the first call of 2026: all GPUs are seated nonetheless."""
+    instance = INSTANCES / "korea-2026-call1"
+    status, told, seconds = interrupt(instance, tmp_path / "plan", "allocate")
+    assert (status, told["gpus"]["allocated"]) == (0, 4336)
+    assert told["termination"] in ("interrupted", "optimal") and seconds < 3.0
+    assert run("verify", instance, tmp_path / "plan").exit_code == 0
+
+
+@pytest.mark.long
+def test_ctrl_c_on_the_nation(tmp_path: Path) -> None:
+    """SIGINT once the nation's first placement is known: a plan of 260,000 GPUs is on disk and clean."""
+    instance = INSTANCES / "korea-260k"
+    status, told, seconds = interrupt(instance, tmp_path / "plan", "place")
+    assert (status, told["termination"], told["verified"]) == (0, "interrupted", True)
+    assert seconds < 5.0
+    assert run("verify", instance, tmp_path / "plan").exit_code == 0
+
+
+def test_time_limit(hard: Path, tmp_path: Path) -> None:
+    """At its time limit the solve ends with exit status 0, a clean plan on disk, and the limit as reason."""
+    answer = run("solve", hard, "--out", tmp_path / "plan", "--json", "--threads", 1, "--time-limit", 1.5)
+    told = json.loads(answer.stdout)
+    assert (answer.exit_code, told["termination"], told["solution"]) == (0, "time_limit", "feasible")
+    assert told["seconds"]["allocate"] + told["seconds"]["place"] < 3.0
+    assert run("verify", hard, tmp_path / "plan").exit_code == 0
+
+
+def test_no_plan_in_time_leaves_the_old_one(hard: Path, tmp_path: Path) -> None:
+    """Without any time there is exit status 4, and the plan of an earlier solve stays as it was."""
+    out = tmp_path / "plan"
+    assert run("solve", TINY / "cap", "--out", out).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    answer = run("solve", hard, "--out", out, "--json", "--time-limit", 0)
+    assert (answer.exit_code, json.loads(answer.stdout)["termination"]) == (4, "time_limit")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("code", [JOINT, STAGED], ids=["joint", "staged"])
+@pytest.mark.parametrize("name", ["korea-2026-call1", "tiny/lending-nodes"])
+def test_same_bytes_in_fresh_processes(name: str, code: str, tmp_path: Path) -> None:
+    """Two processes with other hash seeds write the same bytes, with either engine."""
+    for seed in ("1", "2"):
+        process = start(
+            code, "solve", INSTANCES / name, "--out", tmp_path / seed, "--quiet", "--threads", 1, PYTHONHASHSEED=seed
+        )
+        assert process.communicate(timeout=100) == ("", "")
+        assert process.returncode == 0
+    for file in STABLE:
+        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes()

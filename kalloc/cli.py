@@ -183,7 +183,7 @@ def _common(
 def solve(
     instance: InstancePath,
     out: Annotated[Path | None, typer.Option("--out", help="Directory to write the plan to.")] = None,
-    time_limit: Annotated[float, typer.Option(callback=_finite, help="Seconds to solve at most.")] = 60.0,
+    time_limit: Annotated[float, typer.Option(callback=_finite, help="Seconds to solve at most.")] = 50.0,
     gap: Annotated[float, typer.Option(callback=_finite, help="Relative gap that is good enough.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Where random choices begin.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; by default the processors, 8 at most.")] = None,

@@ -80,6 +80,8 @@ class Limits:
     stop: Stop | None = None
     seed: int = 0
     threads: int = 1
+    gap: float = 0.0
+    """Relative gap at which a solve may stop."""
 
     @property
     def seconds(self) -> float:
@@ -227,6 +229,7 @@ def solve_cp_sat(model: Model, limits: Limits, hint: Ids | None = None) -> Answe
     solver.parameters.interleave_search = limits.threads > 1
     solver.parameters.random_seed = limits.seed
     solver.parameters.catch_sigint_signal = False
+    solver.parameters.relative_gap_limit = limits.gap
     if math.isfinite(limits.deadline):
         solver.parameters.max_time_in_seconds = limits.seconds
     if math.isfinite(limits.effort):
@@ -285,7 +288,7 @@ def solve_scip(model: Model, limits: Limits, nodes: int | None = None) -> Answer
 
     program = mathopt.Model.from_model_proto(_proto(model, integer=True))
     parameters = mathopt.SolveParameters(
-        absolute_gap_tolerance=0.0, relative_gap_tolerance=0.0, random_seed=limits.seed, node_limit=nodes
+        absolute_gap_tolerance=0.0, relative_gap_tolerance=limits.gap, random_seed=limits.seed, node_limit=nodes
     )
     if math.isfinite(limits.deadline):
         parameters.time_limit = datetime.timedelta(seconds=limits.seconds)

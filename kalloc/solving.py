@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kalloc.allocate.model import Allocation, build, decode, merit
 from kalloc.clash import clash_of
@@ -15,7 +15,7 @@ from kalloc.explain import reasons
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.place.bounds import fewest_spans
-from kalloc.place.engine import seat_all
+from kalloc.place.engine import seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
@@ -40,7 +40,6 @@ class Run:
 
     instance: Instance
     limits: Limits
-    gap: float
     on_progress: Callable[[Progress], None] | None
     started: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -83,7 +82,7 @@ def solve(
     Args:
         instance: what there is and who asks.
         time_limit: seconds of wall time after which the best plan so far is returned; None for no limit.
-        gap: relative gap of the fragmentation at which to stop.
+        gap: relative gap at which a tier may stop.
         seed: seed of the solvers; same instance, seed and threads give the same plan while no limit is reached.
         threads: solver threads; the number of cores, at most 8, where it is not given.
         on_progress: called with a :class:`Progress` whenever something better is known.
@@ -96,8 +95,8 @@ def solve(
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     workers = min(8, os.cpu_count() or 1) if threads is None else threads
-    limits = Limits(deadline=deadline, stop=stop, seed=seed, threads=workers)
-    run = Run(instance, limits, gap, on_progress)
+    limits = Limits(deadline=deadline, stop=stop, seed=seed, threads=workers, gap=gap)
+    run = Run(instance, limits, on_progress)
     rooms = Rooms.of(instance)
     allocation, answer = allocate(run, rooms)
     began = time.monotonic()
@@ -113,9 +112,7 @@ def allocate(run: Run, rooms: Rooms) -> tuple[Allocation, Answer]:
     allocation = build(run.instance, rooms)
     for variable, factor in merit(allocation):
         allocation.model.cost[variable] -= factor
-    share = Limits(
-        deadline=began + ALLOCATE_SHARE * run.limits.seconds, stop=run.limits.stop, seed=run.limits.seed
-    )
+    share = replace(run.limits, deadline=began + ALLOCATE_SHARE * run.limits.seconds)
     answer = solve_scip(allocation.model, share)
     if answer.values is None and answer.status is not Status.INFEASIBLE and not run.limits.over:
         answer = solve_cp_sat(allocation.model, run.limits)
@@ -192,14 +189,19 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
 
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> dict[str, LevelResult]:
     """Return spans, need and the fewest spans proven possible, for every level, given the allocation."""
-    need_of = needed(run.instance, decision.granted)
+    need_of, spans = needed(run.instance, decision.granted), spans_of(rooms, decision.seats)
     items = items_of(run.instance, rooms, decision.granted)
-    levels = {}
-    for level, (name, exact) in enumerate(value.levels.items()):
+    bounds = {}
+    weights = run.instance.topology.weights
+    exact = list(value.levels.values())
+    for level in sorted(range(len(weights)), key=lambda at: -weights[at] * (exact[at].spans - exact[at].need)):
         need = {project: counts[level] for project, counts in need_of.items()}
-        bound = fewest_spans(rooms, items, need, level, exact.spans, run.limits)
-        levels[name] = LevelResult(exact.spans, exact.need, bound)
-    return levels
+        reached = {project: counts[level] for project, counts in spans.items()}
+        bounds[level] = fewest_spans(rooms, items, need, reached, level, run.limits)
+    return {
+        name: LevelResult(found.spans, found.need, bounds[level])
+        for level, (name, found) in enumerate(value.levels.items())
+    }
 
 
 def needed(instance: Instance, granted: Granted) -> dict[str, tuple[int, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import gcd
 
@@ -19,33 +20,45 @@ from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.tree import Bin, Place
 from kalloc.solver import Limits, Model, Status, relaxed_bound, solve_scip
 
-MAX_VARIABLES = 25_000
+MAX_VARIABLES = 40_000
 """A model larger than this is not built; the need alone is the bound then."""
 SMALL_ROOM = 36
 """Domains up to so many GPUs are counted in single GPUs; larger ones in grains."""
 MAX_ARCS = 16_000
 """Where GPUs are counted singly, items that would take more variables than this are left out of the model."""
+MAX_GRAINS = 100
+"""Domains of more grains than this are not modelled; the need alone is the bound then."""
+MAX_BRANCHED = 7_000
+"""Variables of the largest model that is branched on: rounded up, the relaxation is nearly always the optimum."""
 MAX_NODES = 20
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
 
 def fewest_spans(
-    rooms: Rooms, items: Sequence[Item], needs: Mapping[str, int], level: int, spans: int, limits: Limits
+    rooms: Rooms,
+    items: Sequence[Item],
+    needs: Mapping[str, int],
+    spans: Mapping[str, int],
+    level: int,
+    limits: Limits,
 ) -> int:
-    """Return a proven lower bound of Σ spans of a level over all projects of ``needs``.
+    """Return a proven lower bound of Σ spans of a level over all projects.
 
-    ``needs`` has the spans that each served project needs at the level, ``spans`` what a plan reached: no more work
-    is done than it takes to meet that.
+    ``needs`` has the spans that each served project needs at the level, ``spans`` those that it has in a plan: no more
+    work is done than it takes to meet them.
     """
-    bound = sum(needs.values())
-    for component in _components(_seen_at(rooms, item, level) for item in items):
-        if bound >= spans or limits.over:
-            break
+
+    def beyond(component: _Component) -> int:
         least = sum(needs[seen.project] for seen in component.members)
+        reached = sum(spans[seen.project] for seen in component.members)
+        if reached <= least or limits.over:
+            return 0
         kept = sum(seen.kept for seen in component.members)
-        found = kept + _component_bound(rooms, component, level, least + spans - bound - kept, limits)
-        bound += max(0, found - least)
-    return bound
+        return max(0, kept + _component_bound(rooms, component, level, reached - kept, limits) - least)
+
+    components = _components(_seen_at(rooms, item, level) for item in items)
+    with ThreadPoolExecutor(limits.threads) as pool:
+        return sum(needs.values()) + sum(pool.map(beyond, components))
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,8 @@ def _component_bound(rooms: Rooms, component: _Component, level: int, enough: in
     domains = {kind: _domains(rooms, zones, level) for kind, zones in kinds.items()}
     largest = max(max(found) for found in domains.values())
     grain, longest = (1, MAX_ARCS // largest) if largest <= SMALL_ROOM else (_grain(shapes), None)
+    if largest // grain > MAX_GRAINS:
+        return 0
     tree = Place(level=-1, weight=0)
     for kind, found in domains.items():
         for room, count in found.items():
@@ -149,7 +164,7 @@ def _solve(rooms: Rooms, tree: Place, demands: Mapping[Shape, int], enough: int,
     except TooLargeError:
         return 0
     best = max(0, relaxed_bound(model, limits) or 0)
-    if best < enough and not limits.over:
+    if best < enough and model.size <= MAX_BRANCHED and not limits.over:
         answer = solve_scip(model, limits, nodes=MAX_NODES)
         if answer.bound is not None and answer.status is not Status.INFEASIBLE:
             best = max(best, answer.bound)

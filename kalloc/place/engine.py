@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,21 +18,20 @@ MAX_ROOM = 80
 """Whole nodes in the largest domain of a level that is chained: larger ones make the model large."""
 
 
-@dataclass(frozen=True)
-class Scattering:
-    """Spans of a placement and what they cost."""
+def spans_of(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
+    """Return the domains, per level from coarse to fine, that each project spans, from (project, node) pairs."""
+    nodes: dict[str, list[int]] = defaultdict(list)
+    for project, node in seats:
+        nodes[project].append(node)
+    domains = rooms.topology.domain
+    return {name: tuple(len(set(domain[held].tolist())) for domain in domains) for name, held in nodes.items()}
 
-    spans: tuple[int, ...]
-    """Per level, coarse to fine, of all projects together."""
-    cost: int
-    """Σ weight · spans."""
 
-
-def scattering(rooms: Rooms, seats: Mapping[tuple[str, int], int]) -> Scattering:
-    """Count the domains that projects span."""
-    topology = rooms.topology
-    spans = [len({(project, int(domain[node])) for project, node in seats}) for domain in topology.domain]
-    return Scattering(tuple(spans), sum(w * s for w, s in zip(topology.weights, spans, strict=True)))
+def _cost(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> int:
+    """Return Σ weight · spans."""
+    weights = rooms.topology.weights
+    counts = spans_of(rooms, seats).values()
+    return sum(weight * count for spans in counts for weight, count in zip(weights, spans, strict=True))
 
 
 def seat_all(
@@ -58,7 +56,7 @@ def seat_all(
             seats = _with_kept(rooms, _seat(rooms, assigned, bases, needs, limits))
         except NoRoomError:
             continue
-        cost = scattering(rooms, seats).cost
+        cost = _cost(rooms, seats)
         if best is None or cost < least:
             best, least = seats, cost
             on_better(cost)
@@ -120,7 +118,7 @@ def _best(
     best = seating.copy()
     for item in items:
         best.seat(item)
-    least = _cost(best, names)
+    least = _cost(best.rooms, best.of(names))
     for base in bases:
         if limits.over or least == needed:
             break
@@ -129,15 +127,10 @@ def _best(
             _chain(other, zone, items, base, limits)
         except NoRoomError:
             continue
-        cost = _cost(other, names)
+        cost = _cost(other.rooms, other.of(names))
         if cost < least:
             best, least = other, cost
     return best
-
-
-def _cost(seating: Seating, names: set[str]) -> int:
-    """Return Σ weight · spans of some projects."""
-    return scattering(seating.rooms, {key: gpus for key, gpus in seating.seats.items() if key[0] in names}).cost
 
 
 def _largest(rooms: Rooms, zone: int, level: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Seating:
         other._free = {key: [free.copy() for free in levels] for key, levels in self._free.items()}
         other._order = self._order
         return other
+
+    def of(self, names: Container[str]) -> list[tuple[str, int]]:
+        """Return (project, node) of all seats of some projects."""
+        return [seat for seat in self.seats if seat[0] in names]
 
     def free(self, zones: Zones, grain: int) -> list[Ids]:
         """Return, per level, the free GPUs of each domain on nodes of some zones, each node rounded down to grains."""

@@ -129,7 +129,8 @@ def _component_bound(rooms: Rooms, component: _Component, level: int, enough: in
     )
     domains = {kind: _domains(rooms, zones, level) for kind, zones in kinds.items()}
     largest = max(max(found) for found in domains.values())
-    grain, longest = (1, MAX_ARCS // largest) if largest <= SMALL_ROOM else (_grain(shapes), None)
+    node = gcd(*(rooms.node_gpus[zone] for zone in component.zones))
+    grain, longest = (1, MAX_ARCS // largest) if largest <= SMALL_ROOM else (gcd(node, _grain(shapes)), None)
     if largest // grain > MAX_GRAINS:
         return 0
     tree = Place(level=-1, weight=0)

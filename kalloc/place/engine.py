@@ -27,7 +27,7 @@ def spans_of(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> dict[str, tuple[
     return {name: tuple(len(set(domain[held].tolist())) for domain in domains) for name, held in nodes.items()}
 
 
-def _cost(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> int:
+def scattering(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> int:
     """Return Σ weight · spans."""
     weights = rooms.topology.weights
     counts = spans_of(rooms, seats).values()
@@ -56,7 +56,7 @@ def seat_all(
             seats = _with_kept(rooms, _seat(rooms, assigned, bases, needs, limits))
         except NoRoomError:
             continue
-        cost = _cost(rooms, seats)
+        cost = scattering(rooms, seats)
         if best is None or cost < least:
             best, least = seats, cost
             on_better(cost)
@@ -118,7 +118,7 @@ def _best(
     best = seating.copy()
     for item in items:
         best.seat(item)
-    least = _cost(best.rooms, best.of(names))
+    least = scattering(best.rooms, best.of(names))
     for base in bases:
         if limits.over or least == needed:
             break
@@ -127,7 +127,7 @@ def _best(
             _chain(other, zone, items, base, limits)
         except NoRoomError:
             continue
-        cost = _cost(other.rooms, other.of(names))
+        cost = scattering(other.rooms, other.of(names))
         if cost < least:
             best, least = other, cost
     return best

@@ -19,7 +19,7 @@ from kalloc.place.engine import seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
-from kalloc.place.seating import Seats
+from kalloc.place.seating import NoRoomError, Seats
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
 from kalloc.solver import Answer, Limits, Status, Stop, solve_cp_sat, solve_scip
@@ -30,6 +30,8 @@ Granted = dict[tuple[str, str], int]
 
 JOINT_VARIABLES = 8_000
 """Up to this size, both tiers are decided in one exact model."""
+MAX_RETRIES = 30
+"""Times that the allocation is decided again because it could not be seated."""
 ALLOCATE_SHARE = 0.5
 """Share of the time limit that the allocation may use."""
 
@@ -130,7 +132,8 @@ def decide_jointly(run: Run, rooms: Rooms, allocation: Allocation, answer: Answe
     """Decide both tiers in one exact model where that is small enough."""
     most = None if answer.status is not Status.OPTIMAL or answer.value is None else -answer.value
     try:
-        status, found = solve_joint(run.instance, rooms, most, JOINT_VARIABLES, run.limits)
+        half = replace(run.limits, deadline=time.monotonic() + run.limits.seconds / 2)
+        status, found = solve_joint(run.instance, rooms, most, JOINT_VARIABLES, half)
     except (TooLargeError, TooManyBundlesError):
         return None
     if status is Status.INFEASIBLE:
@@ -141,20 +144,53 @@ def decide_jointly(run: Run, rooms: Rooms, allocation: Allocation, answer: Answe
 
 
 def place(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision:
-    """Seat what the allocation grants."""
-    assert answer.values is not None
-    granted = decode(allocation, answer.values)
-    items = items_of(run.instance, rooms, granted)
+    """Seat what the allocation grants; where that fails, decide again without one project that is in the way."""
+    bound = None if answer.bound is None else -answer.bound
+    for _ in range(MAX_RETRIES):
+        assert answer.values is not None
+        granted = decode(allocation, answer.values)
+        try:
+            return Decision(granted, seat(run, rooms, granted), bound, 0)
+        except NoRoomError as error:
+            again = allocate_fewer(allocation, answer, error.project, run.limits)
+        if again.values is None:
+            break
+        answer = again
+    raise NoPlanError("the projects that were granted GPUs could not be seated; give more time or drop a level")
+
+
+def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
+    """Return seats for an allocation.
+
+    Raises:
+        NoRoomError: where none were found.
+    """
     weights = run.instance.topology.weights
     needs = {
         project: sum(weight * count for weight, count in zip(weights, counts, strict=True))
         for project, counts in needed(run.instance, granted).items()
     }
-    seats = seat_all(rooms, items, needs, run.limits, lambda cost: run.record(cost - sum(needs.values()), None))
-    if seats is None:
-        raise NoPlanError("the projects that were granted GPUs could not be seated; give more time")
-    bound = None if answer.bound is None else -answer.bound
-    return Decision(granted, seats, bound, 0)
+    least = sum(needs.values())
+    return seat_all(
+        rooms, items_of(run.instance, rooms, granted), needs, run.limits, lambda cost: run.record(cost - least, None)
+    )
+
+
+def allocate_fewer(allocation: Allocation, answer: Answer, project: str, limits: Limits) -> Answer:
+    """Decide again with one project less served among those alike one that could not be seated.
+
+    Where that one must be served, one of the least merit makes room for it.
+    """
+    assert answer.values is not None
+    served = {key: int(answer.values[variable]) for key, variable in allocation.served.items()}
+    optional = [key for key, count in served.items() if count and not allocation.classes[key[0]].bound]
+    own = [key for key in optional if project in allocation.classes[key[0]].members]
+    if not optional:
+        return Answer.nothing(Status.UNKNOWN)
+    fewer = own or [min(optional, key=lambda key: allocation.classes[key[0]].offers[key[1]].worth)]
+    for key in fewer:
+        allocation.model.upper[allocation.served[key]] = served[key] - 1
+    return solve_scip(allocation.model, limits)
 
 
 def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision, began: float) -> Result:

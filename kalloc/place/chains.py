@@ -72,6 +72,8 @@ def pack(
         cross: price of a merge across parents.
         limits: of the solve.
     """
+    if not sizes or not parents:
+        return []
     packing = _Packing(grain)
     largest = max((room for parent in parents for room in parent.values()), default=0)
     _merge(packing, parents, merge, max(2 * largest, grain * max(sizes)))

@@ -14,6 +14,8 @@ from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Ids, Limits
 
+MAX_ATTEMPTS = 8
+"""Orders tried for a first seating."""
 MAX_ROOM = 80
 """Whole nodes in the largest domain of a level that is chained: larger ones make the model large."""
 
@@ -40,27 +42,42 @@ def seat_all(
     needs: Mapping[str, int],
     limits: Limits,
     on_better: Callable[[int], None],
-) -> Seats | None:
-    """Return seats for all items, what is kept included, or None where no way to seat them was found.
+) -> Seats:
+    """Return seats for all items, what is kept included.
 
     ``needs`` has Σ weight · need of every project. ``on_better`` is told the Σ weight · spans of every seating that is
     better than those before it.
+
+    Raises:
+        NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
     assigned = assign_zones(rooms, items, limits)
-    best: Seats | None = None
-    least = 0
-    for bases in ((), tuple(_bases(rooms))):
-        if best is not None and limits.over:
-            break
+    seats = _first(rooms, assigned, needs, limits)
+    least = scattering(rooms, seats)
+    on_better(least)
+    if limits.over or least == sum(needs.values()):
+        return seats
+    try:
+        others = _with_kept(rooms, _seat(rooms, by_choice(assigned), tuple(_bases(rooms)), needs, limits))
+    except NoRoomError:
+        return seats
+    cost = scattering(rooms, others)
+    if cost < least:
+        on_better(cost)
+        return others
+    return seats
+
+
+def _first(rooms: Rooms, items: Sequence[Item], needs: Mapping[str, int], limits: Limits) -> Seats:
+    """Return a first seating: whoever is left without room is seated before the others in the next attempt."""
+    order = by_choice(items)
+    for _ in range(MAX_ATTEMPTS):
         try:
-            seats = _with_kept(rooms, _seat(rooms, assigned, bases, needs, limits))
-        except NoRoomError:
-            continue
-        cost = scattering(rooms, seats)
-        if best is None or cost < least:
-            best, least = seats, cost
-            on_better(cost)
-    return best
+            return _with_kept(rooms, _seat(rooms, order, (), needs, limits))
+        except NoRoomError as error:
+            failure = error
+            order.sort(key=lambda item: item.project != failure.project)
+    raise failure
 
 
 def _bases(rooms: Rooms) -> Iterator[int]:
@@ -87,7 +104,7 @@ def _seat(
     seating = Seating(rooms)
     free: dict[int, list[Item]] = defaultdict(list)
     late: list[Item] = []
-    for item in by_choice(items):
+    for item in items:
         if any(len(zones) > 1 for zones in item.shape.zones):
             late.append(item)
         elif _chainable(rooms, item):
@@ -215,7 +232,7 @@ def _lay(items: Sequence[Item], rooms: Mapping[int, int]) -> Iterator[tuple[Item
             rest.sort(key=_size, reverse=True)
         left = rest
     if left:
-        raise NoRoomError
+        raise NoRoomError(left[0][1].project)
 
 
 def _size(part: tuple[int, Item]) -> int:

@@ -19,7 +19,11 @@ Seats = dict[tuple[str, int], int]
 
 
 class NoRoomError(Exception):
-    """An item does not fit in what is left."""
+    """A project does not fit in what is left."""
+
+    def __init__(self, project: str) -> None:
+        self.project = project
+        super().__init__(f"no room for {project!r}")
 
 
 class Seating:
@@ -83,10 +87,10 @@ class Seating:
             if item.shape.pool in self.rooms.outsiders[lender]:
                 self.lend[lender] -= gpus
                 if self.lend[lender] < 0:
-                    raise NoRoomError
+                    raise NoRoomError(item.project)
         before = int(self.room[node])
         if gpus > before:
-            raise NoRoomError
+            raise NoRoomError(item.project)
         self.room[node] = before - gpus
         self.seats[item.project, node] += gpus
         for (zones, grain), levels in self._free.items():
@@ -138,7 +142,7 @@ class Seating:
                 if len(fitting) and (required is None or level >= required):
                     return level, int(fitting[0])
             if required is not None:
-                raise NoRoomError
+                raise NoRoomError(item.project)
         for level in range(finest, -1 if required is None else required - 1, -1):
             free = self.free(zones, grain)[level]
             fits = free >= gpus
@@ -148,7 +152,7 @@ class Seating:
             if fits.any():
                 return level, self._tightest(np.flatnonzero(fits), gpus, zones, grain, level)
         if required is not None:
-            raise NoRoomError
+            raise NoRoomError(item.project)
         return -1, 0
 
     def _tightest(self, domains: Ids, gpus: int, zones: Zones, grain: int, level: int) -> int:
@@ -187,7 +191,7 @@ class Seating:
                 best = int(domains[room.argmax()])
                 part = int(free[best])
             if part == 0:
-                raise NoRoomError
+                raise NoRoomError(item.project)
             if level == len(topology.levels) - 1:
                 self.put(item, best, part)
             else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kalloc.instance import Instance, Project, Request
 from kalloc.place.rooms import Rooms
+from kalloc.solver import Ids
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _class(
     for request in requests:
         least = kept.get(request.kind, 0)
         amounts = instance.amounts(request)
-        limit = least + reach.room(row.pool, request.kind, level)
+        limit = least + reach.room(row.project, row.pool, request.kind, level)
         fitting = [gpus for gpus in amounts if least <= gpus <= limit]
         if fitting and not (row.mix == "one" and kept and request.kind not in kept):
             worth = merit * Fraction(repr(float(instance.value(request))))
@@ -104,13 +105,23 @@ class _Reach:
         self.topology, self.rooms = instance.topology, rooms
         self._found: dict[tuple[str, str, int | None], int] = {}
 
-    def room(self, pool: str, kind: str, level: int | None) -> int:
-        """Return the free GPUs open to the pool: in the largest domain, where one must hold all (rule `level`)."""
+    def room(self, project: str, pool: str, kind: str, level: int | None) -> int:
+        """Return the free GPUs open to the pool, in the largest domain where one domain must hold all.
+
+        A project that keeps seats must stay in their domain.
+        """
+        if level is not None and project in self.rooms.stays:
+            node = next(iter(self.rooms.stays[project]))
+            domain = self.topology.domain[level]
+            return int(self._open(pool, kind)[domain == domain[node]].sum())
         key = (pool, kind, level)
         if key not in self._found:
-            zones = sorted(self.rooms.zones_for(pool, kind))
-            room = np.where(np.isin(self.rooms.zone, zones), self.rooms.room, 0)
+            room = self._open(pool, kind)
             if level is not None:
                 room = np.bincount(self.topology.domain[level], weights=room).astype(np.int64)
             self._found[key] = int(room.max(initial=0) if level is not None else room.sum())
         return self._found[key]
+
+    def _open(self, pool: str, kind: str) -> Ids:
+        zones = sorted(self.rooms.zones_for(pool, kind))
+        return np.where(np.isin(self.rooms.zone, zones), self.rooms.room, 0)

@@ -103,25 +103,20 @@ def _seat(
     """Seat items with little choice one by one, then zone by zone the others, in the best of several ways."""
     seating = Seating(rooms)
     free: dict[int, list[Item]] = defaultdict(list)
-    late: list[Item] = []
     for item in items:
-        if any(len(zones) > 1 for zones in item.shape.zones):
-            late.append(item)
-        elif _chainable(rooms, item):
+        if _chainable(rooms, item):
             free[next(iter(item.shape.zones[0]))].append(item)
         else:
             seating.seat(item)
     for zone, members in free.items():
         seating = _best(seating, zone, members, bases, needs, limits)
-    for item in late:
-        seating.seat(item)
     return seating.seats
 
 
 def _chainable(rooms: Rooms, item: Item) -> bool:
     """Tell whether an item asks for whole nodes of its zone and may be cut anywhere."""
     shape = item.shape
-    if shape.anchor is not None or len(shape.amounts) > 1 or shape.level is not None:
+    if shape.anchor is not None or len(shape.amounts) > 1 or len(shape.zones[0]) > 1 or shape.level is not None:
         return False
     return shape.gpus % rooms.node_gpus[next(iter(shape.zones[0]))] == 0
 

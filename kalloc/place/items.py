@@ -9,7 +9,7 @@ from kalloc.instance import Instance
 from kalloc.place.rooms import Rooms, Zones
 
 Amounts = tuple[tuple[str, int], ...]
-"""GPUs by kind, sorted by kind, zeros left out."""
+"""GPUs by kind, sorted by kind, zeros left out; a kind stands twice where two zones share it."""
 
 
 @dataclass(frozen=True)

@@ -200,14 +200,9 @@ class Seating:
 
 
 def by_choice(items: Iterable[Item]) -> list[Item]:
-    """Return items by how little choice they have.
+    """Return items by how little choice they have: those that need one domain, the finest first; then the larger."""
 
-    Those that need one domain come first, the finest level before; then by falling size; those that are cut between
-    zones come last, since they take what is left.
-    """
-
-    def choice(item: Item) -> tuple[bool, int, int]:
-        cut = any(len(zones) > 1 for zones in item.shape.zones)
-        return cut, -1 if item.shape.level is None else -2 - item.shape.level, -item.shape.gpus
+    def choice(item: Item) -> tuple[int, int]:
+        return -1 if item.shape.level is None else -2 - item.shape.level, -item.shape.gpus
 
     return sorted(items, key=choice)

@@ -28,14 +28,15 @@ class _Assignment:
     rooms: Rooms
     model: Model = field(default_factory=Model)
     whole: dict[Want, dict[int, int]] = field(default_factory=dict)
+    parts: dict[Want, dict[int, int]] = field(default_factory=dict)
     taken: dict[int, Terms] = field(default_factory=lambda: defaultdict(list))
     lent: dict[tuple[str, str], Terms] = field(default_factory=lambda: defaultdict(list))
 
 
 def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[Item]:
-    """Return the items, each kind of each with the one zone it is to sit in; those few that must be cut keep several.
+    """Return the items, each kind of each with the one zone it is to sit in.
 
-    Items of the same shape are assigned in their order.
+    Those few that must be cut between zones name a kind several times, with the GPUs that each zone is to hold.
     """
     shapes = Counter(item.shape for item in items)
     if all(len(zones) == 1 for shape in shapes for zones in shape.zones):
@@ -51,21 +52,35 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
     answer = solve_scip(assignment.model, limits, nodes=MAX_NODES)
     if answer.values is None:
         return list(items)
-    left = {
-        want: [zone for zone, variable in by_zone.items() for _ in range(int(answer.values[variable]))]
+    counts = [int(value) for value in answer.values]
+    whole = {
+        want: [zone for zone, variable in by_zone.items() for _ in range(counts[variable])]
         for want, by_zone in assignment.whole.items()
     }
-    return [_settled(item, left) for item in items]
+    parts = {
+        want: [(zone, counts[variable]) for zone, variable in by_zone.items() if counts[variable]]
+        for want, by_zone in assignment.parts.items()
+    }
+    return [_settled(item, whole, parts) for item in items]
 
 
-def _settled(item: Item, left: dict[Want, list[int]]) -> Item:
-    """Take for each kind of an item the next zone that is left for its shape."""
-    zones = list(item.shape.zones)
-    for position in range(len(zones)):
-        waiting = left[item.shape, position]
-        if waiting:
-            zones[position] = frozenset([waiting.pop()])
-    return Item(item.project, replace(item.shape, zones=tuple(zones)))
+def _settled(item: Item, whole: dict[Want, list[int]], parts: dict[Want, list[tuple[int, int]]]) -> Item:
+    """Take for each kind of an item the next zone that is left for its shape, or else what is left in several."""
+    settled: list[tuple[tuple[str, int], Zones]] = []
+    for position, (kind, gpus) in enumerate(item.shape.amounts):
+        want = (item.shape, position)
+        if whole[want]:
+            settled.append(((kind, gpus), frozenset([whole[want].pop()])))
+            continue
+        while gpus:
+            zone, left = parts[want].pop()
+            part = min(gpus, left)
+            gpus -= part
+            settled.append(((kind, part), frozenset([zone])))
+            if left > part:
+                parts[want].append((zone, left - part))
+    amounts, zones = zip(*settled, strict=True)
+    return Item(item.project, replace(item.shape, amounts=amounts, zones=zones))
 
 
 def _fill(model: Model, terms: Terms, room: int) -> None:
@@ -87,6 +102,7 @@ def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) ->
     model.row([(variable, 1) for variable in (*whole.values(), cut)], count, count)
     model.row([*((part, 1) for part in parts.values()), (cut, -gpus)], 0, 0)
     assignment.whole[shape, position] = whole
+    assignment.parts[shape, position] = parts
     for zone, part in parts.items():
         terms = [(part, 1), *([(whole[zone], gpus)] if zone in whole else [])]
         assignment.taken[zone] += terms

@@ -125,7 +125,8 @@ def stays(allocation: Allocation) -> None:
             served = offers.get(kind)
             nothing = allocation.model.variable(0, 0) if served is None else served
             row = allocation.model.row([(nothing, 1)], 1, None)
-            allocation.clash[row] = f"stays: project {members.members[0]!r} keeps GPUs of kind {kind!r}"
+            why = ", and beside them is less room than it must have" if served is None else ""
+            allocation.clash[row] = f"stays: project {members.members[0]!r} keeps GPUs of kind {kind!r}{why}"
 
 
 def quota(allocation: Allocation) -> None:

@@ -199,7 +199,7 @@ def test_level_that_changes_nothing_is_not_named() -> None:
 
 
 def test_stays_that_leave_no_room_are_named() -> None:
-    """p must have 4 GPUs on the node where it keeps 2, and q keeps the other 2: all must stay."""
+    """p must have 4 GPUs on the node where it keeps 2, and q keeps the other 2: p cannot stay there."""
     instance = make(
         inventory=(nodes("r", 4, node="n"), nodes("r", 4, node="m")),
         projects=(Project(project="p", pool="top", level="node"), Project(project="q", pool="top")),
@@ -207,8 +207,8 @@ def test_stays_that_leave_no_room_are_named() -> None:
         placed=(Placed(project="p", node="n", gpus=2), Placed(project="q", node="n", gpus=2)),
     )
     found = clash(instance)
-    assert [sentence.split(":")[0] for sentence in found] == ["stays", "stays", "level", "room"]
-    for sentence in found[:-1]:
+    assert [sentence.split(":")[0] for sentence in found] == ["stays"]
+    for sentence in found:
         loosened = LOOSEN[sentence.split(":")[0]](instance, sentence)
         assert kalloc.solve(loosened, threads=1).solution == "proven"
 

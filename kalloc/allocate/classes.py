@@ -106,7 +106,7 @@ class _Reach:
         self._found: dict[tuple[str, str, int | None], int] = {}
 
     def room(self, project: str, pool: str, kind: str, level: int | None) -> int:
-        """Return the free GPUs open to the pool, in the largest domain where one domain must hold all.
+        """Return the free GPUs open to the pool, in the largest domain where one must hold all (rule `level`).
 
         A project that keeps seats must stay in their domain.
         """

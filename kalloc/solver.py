@@ -186,7 +186,7 @@ def _watched(limits: Limits, interrupt: Callable[[], None]) -> Iterator[None]:
 def _abandonable(run: Callable[[], Any], limits: Limits) -> Any:
     """Return what ``run`` returns, or None once somebody says stop.
 
-    SCIP cannot be interrupted from outside, so the call is left behind: its thread ends with its own time limit.
+    SCIP and GLOP do not heed an interrupt, so the call is left behind: its thread ends with its own time limit.
     """
     if limits.stop is None:
         return run()
@@ -323,8 +323,12 @@ def relaxed_bound(model: Model, limits: Limits) -> int | None:
     parameters = mathopt.SolveParameters()
     if math.isfinite(limits.deadline):
         parameters.time_limit = datetime.timedelta(seconds=limits.seconds)
-    result = mathopt.solve(program, mathopt.SolverType.GLOP, params=parameters)
-    if not result.has_dual_feasible_solution():
+
+    def run() -> Any:
+        return mathopt.solve(program, mathopt.SolverType.GLOP, params=parameters)
+
+    result = _abandonable(run, limits)
+    if result is None or not result.has_dual_feasible_solution():
         return None
     duals = result.dual_values()
     multipliers = [round(duals[row] * DUAL_SCALE) for row in program.linear_constraints()]

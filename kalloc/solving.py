@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from kalloc.allocate.model import Allocation, build, decode, merit
@@ -15,7 +16,7 @@ from kalloc.explain import reasons
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.place.bounds import fewest_spans
-from kalloc.place.engine import seat_all, spans_of
+from kalloc.place.engine import scattering, seat_all, seat_first, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
@@ -28,8 +29,9 @@ from kalloc.verify import Needs, Score, score, verify
 Granted = dict[tuple[str, str], int]
 """GPUs by project and kind."""
 
+JOINT_NODES = 3_000
 JOINT_VARIABLES = 8_000
-"""Up to this size, both tiers are decided in one exact model."""
+"""Up to so many nodes and variables, both tiers are decided in one exact model."""
 MAX_RETRIES = 30
 """Times that the allocation is decided again because it could not be seated."""
 ALLOCATE_SHARE = 0.5
@@ -129,8 +131,19 @@ def allocate(run: Run, rooms: Rooms) -> tuple[Allocation, Answer]:
 
 
 def decide_jointly(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision | None:
-    """Decide both tiers in one exact model where that is small enough."""
+    """Decide both tiers in one exact model where that is small enough.
+
+    A first seating of the best allocation that scatters nobody needs no model: nothing is better.
+    """
+    if run.instance.topology.node_count > JOINT_NODES:
+        return None
     most = None if answer.status is not Status.OPTIMAL or answer.value is None else -answer.value
+    if most is not None and answer.values is not None:
+        with suppress(NoRoomError):
+            granted = decode(allocation, answer.values)
+            seats = seat_first(rooms, items_of(run.instance, rooms, granted))
+            if scattering(rooms, seats) == sum(weighed(run.instance, granted).values()):
+                return Decision(granted, seats, most, 0)
     try:
         half = replace(run.limits, deadline=time.monotonic() + run.limits.seconds / 2)
         status, found = solve_joint(run.instance, rooms, most, JOINT_VARIABLES, half)
@@ -165,11 +178,7 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     Raises:
         NoRoomError: where none were found.
     """
-    weights = run.instance.topology.weights
-    needs = {
-        project: sum(weight * count for weight, count in zip(weights, counts, strict=True))
-        for project, counts in needed(run.instance, granted).items()
-    }
+    needs = weighed(run.instance, granted)
     least = sum(needs.values())
     return seat_all(
         rooms, items_of(run.instance, rooms, granted), needs, run.limits, lambda cost: run.record(cost - least, None)
@@ -247,6 +256,15 @@ def needed(instance: Instance, granted: Granted) -> dict[str, tuple[int, ...]]:
     for (project, kind), gpus in granted.items():
         bundles.setdefault(project, {})[kind] = gpus
     return {project: needs.of(project, bundle) for project, bundle in bundles.items()}
+
+
+def weighed(instance: Instance, granted: Granted) -> dict[str, int]:
+    """Return Σ weight · need of each served project."""
+    weights = instance.topology.weights
+    return {
+        project: sum(weight * count for weight, count in zip(weights, counts, strict=True))
+        for project, counts in needed(instance, granted).items()
+    }
 
 
 def plan_of(instance: Instance, decision: Decision) -> Plan:

@@ -52,28 +52,37 @@ def seat_all(
         NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
     assigned = assign_zones(rooms, items, limits)
-    seats = _first(rooms, assigned, needs, limits)
+    seats = seat_first(rooms, assigned)
     least = scattering(rooms, seats)
     on_better(least)
     if limits.over or least == sum(needs.values()):
         return seats
     try:
-        others = _with_kept(rooms, _seat(rooms, by_choice(assigned), tuple(_bases(rooms)), needs, limits))
+        others = _with_kept(rooms, _seat_by_chains(rooms, by_choice(assigned), needs, limits))
     except NoRoomError:
         return seats
     cost = scattering(rooms, others)
-    if cost < least:
+    if cost < least and not limits.over:
         on_better(cost)
         return others
     return seats
 
 
-def _first(rooms: Rooms, items: Sequence[Item], needs: Mapping[str, int], limits: Limits) -> Seats:
-    """Return a first seating: whoever is left without room is seated before the others in the next attempt."""
+def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
+    """Return seats item by item, what is kept included.
+
+    Whoever is left without room is seated before the others in the next attempt.
+
+    Raises:
+        NoRoomError: when none of the attempts seated all.
+    """
     order = by_choice(items)
     for _ in range(MAX_ATTEMPTS):
+        seating = Seating(rooms)
         try:
-            return _with_kept(rooms, _seat(rooms, order, (), needs, limits))
+            for item in sorted(order, key=lambda item: _chainable(rooms, item)):
+                seating.seat(item)
+            return _with_kept(rooms, seating.seats)
         except NoRoomError as error:
             failure = error
             order.sort(key=lambda item: item.project != failure.project)
@@ -97,11 +106,13 @@ def _with_kept(rooms: Rooms, seats: Seats) -> Seats:
     return everyone
 
 
-def _seat(
-    rooms: Rooms, items: Sequence[Item], bases: Sequence[int], needs: Mapping[str, int], limits: Limits
-) -> Seats:
-    """Seat items with little choice one by one, then zone by zone the others, in the best of several ways."""
-    seating = Seating(rooms)
+def _seat_by_chains(rooms: Rooms, items: Sequence[Item], needs: Mapping[str, int], limits: Limits) -> Seats:
+    """Seat items with little choice one by one, then zone by zone the others, in the best of several ways.
+
+    Raises:
+        NoRoomError: when one does not fit, or the limits leave no time for the rest.
+    """
+    seating, bases = Seating(rooms), tuple(_bases(rooms))
     free: dict[int, list[Item]] = defaultdict(list)
     for item in items:
         if _chainable(rooms, item):
@@ -109,6 +120,8 @@ def _seat(
         else:
             seating.seat(item)
     for zone, members in free.items():
+        if limits.over:
+            raise NoRoomError(members[0].project)
         seating = _best(seating, zone, members, bases, needs, limits)
     return seating.seats
 

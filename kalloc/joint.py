@@ -28,7 +28,7 @@ MAX_BUNDLES = 400
 """A class with more ways to be served is left to the other engine."""
 
 
-MAX_NODES = 5_000
+MAX_NODES = 1_000
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
 

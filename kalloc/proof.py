@@ -39,11 +39,6 @@ class Proof:
         """Whether value and bound meet on every tier, for every plan."""
         return all(tier.bound == tier.value and tier.given is None for tier in self.tiers)
 
-    @property
-    def met(self) -> bool:
-        """Whether value and bound meet on every tier, if only for the allocation that was chosen."""
-        return all(tier.bound == tier.value for tier in self.tiers)
-
 
 def proof_of(
     instance: Instance, allocation: Allocation, bounds: Bounds, value: Score, levels: Mapping[str, LevelResult]
@@ -74,13 +69,16 @@ def merit_tier(allocation: Allocation, bound: int | None, value: Fraction) -> Ti
     return TierResult("merit", float(value), max(shown, float(value)), None)
 
 
-def termination_of(proof: Proof, limits: Limits) -> Termination:
-    """Say why the solve ended. A method that is exhausted before it meets its bound ends at the gap it reached."""
-    if proof.met:
+def termination_of(proof: Proof, limits: Limits, cut_short: bool) -> Termination:
+    """Say why the solve ended: ``optimal`` only where that is proven for every plan.
+
+    A method that has nothing left to try ends at the gap that it reached.
+    """
+    if proof.complete:
         return Termination.OPTIMAL
     if limits.stop is not None and limits.stop.is_set():
         return Termination.INTERRUPTED
-    if limits.seconds <= 0:
+    if cut_short or limits.seconds <= 0:
         return Termination.TIME_LIMIT
     return Termination.GAP_REACHED
 

@@ -6,17 +6,16 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from kalloc.allocate.model import Allocation, build, decode, merit
+from kalloc.allocate.model import Allocation, build, count, decode, merit
 from kalloc.clash import clash_of
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
 from kalloc.explain import reasons
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.place.bounds import fewest_spans
-from kalloc.place.engine import scattering, seat_all, seat_first, spans_of
+from kalloc.place.engine import scattering, seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
@@ -35,7 +34,8 @@ JOINT_VARIABLES = 8_000
 MAX_RETRIES = 30
 """Times that the allocation is decided again because it could not be seated."""
 ALLOCATE_SHARE = 0.5
-"""Share of the time limit that the allocation may use."""
+JOINT_SHARE = 0.5
+"""Share of the time left that the allocation and the joint model may use."""
 
 
 @dataclass
@@ -46,8 +46,14 @@ class Run:
     limits: Limits
     on_progress: Callable[[Progress], None] | None
     started: float = field(default_factory=time.monotonic)
+    cut_short: bool = False
+    """Whether a step ended at its share of the time."""
     seconds: dict[str, float] = field(default_factory=dict)
     curve: list[tuple[float, int, int | None]] = field(default_factory=list)
+
+    def share(self, part: float) -> Limits:
+        """Return limits that leave a step only a part of the time that is left."""
+        return replace(self.limits, deadline=time.monotonic() + part * self.limits.seconds)
 
     def tell(self, stage: str, incumbent: float | None, bound: float | None) -> None:
         """Report progress to whoever asked for it."""
@@ -104,7 +110,7 @@ def solve(
     rooms = Rooms.of(instance)
     allocation, answer = allocate(run, rooms)
     began = time.monotonic()
-    decision = decide_jointly(run, rooms, allocation, answer) or place(run, rooms, allocation, answer)
+    decision = decide(run, rooms, allocation, answer)
     result = conclude(run, rooms, allocation, decision, began)
     run.tell("done", result.fragmentation, result.fragmentation_bound)
     return result
@@ -116,8 +122,9 @@ def allocate(run: Run, rooms: Rooms) -> tuple[Allocation, Answer]:
     allocation = build(run.instance, rooms)
     for variable, factor in merit(allocation):
         allocation.model.cost[variable] -= factor
-    share = replace(run.limits, deadline=began + ALLOCATE_SHARE * run.limits.seconds)
-    answer = solve_scip(allocation.model, share)
+    half = run.share(ALLOCATE_SHARE)
+    answer = solve_scip(allocation.model, half)
+    run.cut_short |= half.over
     if answer.values is None and answer.status is not Status.INFEASIBLE and not run.limits.over:
         answer = solve_cp_sat(allocation.model, run.limits)
     if answer.status is Status.INFEASIBLE:
@@ -130,25 +137,44 @@ def allocate(run: Run, rooms: Rooms) -> tuple[Allocation, Answer]:
     return allocation, answer
 
 
-def decide_jointly(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision | None:
-    """Decide both tiers in one exact model where that is small enough.
+def decide(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision:
+    """Seat the best allocation; where that leaves a doubt and the instance is small, decide both tiers together."""
+    failure: NoPlanError | None = None
+    staged: Decision | None = None
+    try:
+        staged = place(run, rooms, allocation, answer)
+    except NoPlanError as error:
+        failure = error
+    if staged is not None and worth(run, allocation, rooms, staged) == (staged.merit_bound, 0):
+        return staged
+    joint = decide_jointly(run, rooms, answer)
+    if joint is None:
+        if staged is None:
+            assert failure is not None
+            raise failure
+        return staged
+    if staged is not None and worth(run, allocation, rooms, staged) >= worth(run, allocation, rooms, joint):
+        return replace(joint, granted=staged.granted, seats=staged.seats)
+    return joint
 
-    A first seating of the best allocation that scatters nobody needs no model: nothing is better.
-    """
-    if run.instance.topology.node_count > JOINT_NODES:
+
+def worth(run: Run, allocation: Allocation, rooms: Rooms, decision: Decision) -> tuple[int, int]:
+    """Return merit in the units of the allocation model and fragmentation below zero: the more the better."""
+    needed_cost = sum(weighed(run.instance, decision.granted).values())
+    return count(allocation, decision.granted), needed_cost - scattering(rooms, decision.seats)
+
+
+def decide_jointly(run: Run, rooms: Rooms, answer: Answer) -> Decision | None:
+    """Decide both tiers in one exact model where that is small enough; its bounds hold for every plan."""
+    if run.instance.topology.node_count > JOINT_NODES or run.limits.over:
         return None
     most = None if answer.status is not Status.OPTIMAL or answer.value is None else -answer.value
-    if most is not None and answer.values is not None:
-        with suppress(NoRoomError):
-            granted = decode(allocation, answer.values)
-            seats = seat_first(rooms, items_of(run.instance, rooms, granted))
-            if scattering(rooms, seats) == sum(weighed(run.instance, granted).values()):
-                return Decision(granted, seats, most, 0)
+    half = run.share(JOINT_SHARE)
     try:
-        half = replace(run.limits, deadline=time.monotonic() + run.limits.seconds / 2)
         status, found = solve_joint(run.instance, rooms, most, JOINT_VARIABLES, half)
     except (TooLargeError, TooManyBundlesError):
         return None
+    run.cut_short |= half.over
     if status is Status.INFEASIBLE:
         raise InfeasibleError(seating_clash(run.instance, JOINT_VARIABLES, run.limits))
     if found is None:
@@ -219,7 +245,7 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
     run.record(value.fragmentation, proof.fragmentation_bound)
     return Result(
         plan=plan,
-        termination=termination_of(proof, run.limits),
+        termination=termination_of(proof, run.limits, run.cut_short),
         solution=Solution.PROVEN if proof.complete else Solution.FEASIBLE,
         tiers=proof.tiers,
         levels=levels,

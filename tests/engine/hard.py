@@ -8,7 +8,7 @@ from kalloc.instance import Hierarchy, Instance, Project
 from tests.models.small import ask, make, nodes
 
 
-def full(racks: int = 60, most: int = 63) -> Instance:
+def full(racks: int = 24, most: int = 31) -> Instance:
     """Return racks of at least half of ``most`` nodes each, and projects of whole nodes that take them all."""
     dice = random.Random(3)
     inventory = tuple(nodes(f"r{rack}", 8, count=dice.randint(most // 2, most)) for rack in range(racks))

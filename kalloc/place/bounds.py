@@ -47,6 +47,8 @@ def fewest_spans(
     ``needs`` has the spans that each served project needs at the level, ``spans`` those that it has in a plan: no more
     work is done than it takes to meet them.
     """
+    if limits.over or sum(spans.values()) <= sum(needs.values()):
+        return sum(needs.values())
 
     def beyond(component: _Component) -> int:
         least = sum(needs[seen.project] for seen in component.members)
@@ -113,6 +115,9 @@ def _components(seen: Iterable[_Seen | None]) -> list[_Component]:
         if item is None:
             continue
         linked = [entry for entry in found if entry.zones & item.zones]
+        if len(linked) == 1 and item.zones <= linked[0].zones:
+            linked[0].members.append(item)
+            continue
         found = [entry for entry in found if not entry.zones & item.zones]
         members = [member for entry in linked for member in entry.members]
         found.append(_Component(item.zones.union(*(entry.zones for entry in linked)), [*members, item]))

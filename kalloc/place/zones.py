@@ -10,7 +10,7 @@ import numpy as np
 
 from kalloc.place.items import Item, Shape
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.solver import Limits, Model, Terms, solve_scip
+from kalloc.solver import Ids, Limits, Model, Terms, solve_scip
 
 LEVELLING = (90, 95, 98)
 """Beyond each of these shares of a zone's room, in percent, every GPU costs one more: zones are filled evenly."""
@@ -31,6 +31,15 @@ class _Assignment:
     parts: dict[Want, dict[int, int]] = field(default_factory=dict)
     taken: dict[int, Terms] = field(default_factory=lambda: defaultdict(list))
     lent: dict[tuple[str, str], Terms] = field(default_factory=lambda: defaultdict(list))
+    _offers: dict[Zones, list[Ids]] = field(default_factory=dict)
+
+    def offers(self, zones: Zones) -> list[Ids]:
+        """Return, per level, the free GPUs of the largest domain of some zones, of the two largest, and so on."""
+        if zones not in self._offers:
+            room = np.where(np.isin(self.rooms.zone, sorted(zones)), self.rooms.room, 0)
+            by_level = [np.bincount(domain, weights=room) for domain in self.rooms.topology.domain]
+            self._offers[zones] = [np.cumsum(np.sort(offer)[::-1]).astype(np.int64) for offer in by_level]
+        return self._offers[zones]
 
 
 def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[Item]:
@@ -96,7 +105,7 @@ def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) ->
     rooms, model = assignment.rooms, assignment.model
     gpus, zones = shape.amounts[position][1], shape.zones[position]
     parts = {zone: model.variable(0, min(count * gpus, rooms.zone_room[zone])) for zone in sorted(zones)}
-    detours = {zone: _detour(rooms, shape.level, gpus, zone, zones) for zone in sorted(zones)}
+    detours = {zone: _detour(assignment, shape.level, gpus, zone, zones) for zone in sorted(zones)}
     whole = {zone: model.variable(0, count, detour) for zone, detour in detours.items() if detour is not None}
     cut = model.variable(0, count, gpus + sum(rooms.topology.weights))
     model.row([(variable, 1) for variable in (*whole.values(), cut)], count, count)
@@ -111,22 +120,14 @@ def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) ->
                 assignment.lent[lender] += terms
 
 
-def _detour(rooms: Rooms, level: int | None, gpus: int, zone: int, zones: Zones) -> int | None:
+def _detour(assignment: _Assignment, level: int | None, gpus: int, zone: int, zones: Zones) -> int | None:
     """Return what a whole item costs in one zone beyond what it costs in all of them; None where it does not fit."""
-    alone, together = _fewest(rooms, frozenset([zone]), gpus), _fewest(rooms, zones, gpus)
-    if alone is None or together is None or (level is not None and alone[level] > 1):
+    offers, every = assignment.offers(frozenset([zone])), assignment.offers(zones)
+    if offers[0][-1] < gpus:
         return None
-    return sum(w * (a - t) for w, a, t in zip(rooms.topology.weights, alone, together, strict=True))
-
-
-def _fewest(rooms: Rooms, zones: Zones, gpus: int) -> list[int] | None:
-    """Return, per level, the fewest domains whose free GPUs in some zones hold an amount; None where none do."""
-    topology = rooms.topology
-    room = np.where(np.isin(rooms.zone, sorted(zones)), rooms.room, 0)
-    if room.sum() < gpus:
+    alone = [int(np.searchsorted(offer, gpus)) + 1 for offer in offers]
+    together = [int(np.searchsorted(offer, gpus)) + 1 for offer in every]
+    if level is not None and alone[level] > 1:
         return None
-    counts = []
-    for domain in topology.domain:
-        offers = np.sort(np.bincount(domain, weights=room))[::-1]
-        counts.append(int(np.searchsorted(np.cumsum(offers), gpus)) + 1)
-    return counts
+    weights = assignment.rooms.topology.weights
+    return sum(w * (a - t) for w, a, t in zip(weights, alone, together, strict=True))

@@ -45,13 +45,18 @@ def fewest_spans(
     """Return a proven lower bound of Σ spans of a level over all projects.
 
     ``needs`` has the spans that each served project needs at the level, ``spans`` those that it has in a plan: no more
-    work is done than it takes to meet them.
+    work is done than it takes to meet them. A project spans no less than it needs, and no less than what it keeps.
     """
-    if limits.over or sum(spans.values()) <= sum(needs.values()):
-        return sum(needs.values())
+    least_of = dict(needs)
+    domain = rooms.topology.domain[level]
+    for project, kept in rooms.stays.items():
+        least_of[project] = max(least_of.get(project, 0), len(set(domain[list(kept)].tolist())))
+    least_of_all = sum(least_of.values())
+    if limits.over or sum(spans.values()) <= least_of_all:
+        return least_of_all
 
     def beyond(component: _Component) -> int:
-        least = sum(needs[seen.project] for seen in component.members)
+        least = sum(least_of[seen.project] for seen in component.members)
         reached = sum(spans[seen.project] for seen in component.members)
         if reached <= least or limits.over:
             return 0
@@ -60,7 +65,7 @@ def fewest_spans(
 
     components = _components(_seen_at(rooms, item, level) for item in items)
     with ThreadPoolExecutor(limits.threads) as pool:
-        return sum(needs.values()) + sum(pool.map(beyond, components))
+        return least_of_all + sum(pool.map(beyond, components))
 
 
 @dataclass(frozen=True)

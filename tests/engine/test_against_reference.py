@@ -31,6 +31,17 @@ def often(examples: int) -> settings:
     )
 
 
+def on_thousands(check: Check, size: Size) -> None:
+    """Run a check on thousands of drawn instances."""
+
+    @given(instance=instances(size))
+    @often(3000)
+    def each(instance: Instance) -> None:
+        check(instance)
+
+    each()
+
+
 def exactly(instance: Instance) -> None:
     """The default engine proves every tier of a small instance, at the values of the reference."""
     reference = truth(instance)
@@ -107,7 +118,7 @@ def test_level_bounds_of_stages_hold_for_the_allocation(instance: Instance) -> N
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
 def test_values_and_bounds_on_thousands(size: Size) -> None:
     """As above, on thousands of instances, of up to eight nodes, six projects and three levels."""
-    given(instance=instances(size))(often(3000)(exactly))()
+    on_thousands(exactly, size)
 
 
 @pytest.mark.long
@@ -115,4 +126,4 @@ def test_values_and_bounds_on_thousands(size: Size) -> None:
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
 def test_stages_on_thousands(size: Size) -> None:
     """As above without the joint model, on thousands of instances."""
-    given(instance=instances(size))(often(3000)(in_stages))()
+    on_thousands(in_stages, size)

@@ -15,15 +15,13 @@ from kalloc.instance import Instance
 from kalloc.place.flow import Demand, FlowBuilder, Split, TooLargeError, decode
 from kalloc.place.items import Shape, shape_of
 from kalloc.place.rooms import Rooms
+from kalloc.place.seating import Seats, with_kept
 from kalloc.place.tree import build_tree
 from kalloc.solver import Answer, Ids, Limits, Status, Terms, solve_scip
 from kalloc.verify import Needs
 
 Bundle = tuple[tuple[int, int], ...]
 """(position of the offer, GPUs) pairs that one project gets."""
-Seats = dict[tuple[str, int], int]
-"""GPUs by project and node."""
-
 MAX_BUNDLES = 400
 """A class with more ways to be served is left to the other engine."""
 
@@ -41,11 +39,11 @@ class Joint:
     """The model, its variables and what they cost."""
 
     allocation: Allocation
-    split: Split
-    chosen: dict[tuple[int, Bundle], int]
-    """How many projects of a class get a bundle."""
     merit: Terms
-    fragmentation: Terms
+    fragmentation: Terms = field(default_factory=list)
+    chosen: dict[tuple[int, Bundle], int] = field(default_factory=dict)
+    """How many projects of a class get a bundle."""
+    split: Split = field(init=False)
     shapes: dict[tuple[int, Bundle], Shape] = field(default_factory=dict)
 
     def minimise(self, terms: Terms) -> None:
@@ -71,10 +69,7 @@ class Joint:
         seats: Seats = defaultdict(int)
         for project, nodes, gpus in decode(self.split, values, items):
             seats[project, int(nodes[0])] += gpus
-        for project, kept in self.allocation.rooms.stays.items():
-            for node, gpus in kept.items():
-                seats[project, node] += gpus
-        return granted, dict(seats)
+        return granted, with_kept(self.allocation.rooms, seats)
 
     def _bundles(self, index: int) -> list[Bundle]:
         return [bundle for of, bundle in self.chosen if of == index]
@@ -88,7 +83,7 @@ def build_joint(instance: Instance, rooms: Rooms, limit: int) -> Joint:
         TooManyBundlesError: when a class has too many ways to be served.
     """
     allocation = build(instance, rooms)
-    joint = Joint(allocation, Split(build_tree(rooms, np.arange(0), [0]), 1, {}), {}, merit(allocation), [])
+    joint = Joint(allocation, merit(allocation))
     demands = _choose(joint)
     weights = instance.topology.weights
     needed = {row.level for row in allocation.classes}

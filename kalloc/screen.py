@@ -53,10 +53,8 @@ def number(value: float | None) -> str:
 def _pools(instance: Instance, result: Result) -> Iterator[str]:
     asked, given = Counter[str](), Counter[str]()
     served: dict[str, set[str]] = {}
-    for project, requests in instance.requests_of.items():
-        pool, most = instance.project_of[project].pool, [row.max for row in requests]
-        total = sum(most) if instance.project_of[project].mix == "any" else max(most, default=0)
-        asked[pool] += total
+    for row in instance.projects:
+        asked[row.pool] += instance.most_requested(row.project)
     for grant in result.plan.grants:
         given[grant.pool] += grant.gpus
         served.setdefault(grant.pool, set()).update([grant.project] if grant.gpus else [])

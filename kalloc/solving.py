@@ -45,11 +45,16 @@ class Run:
     instance: Instance
     limits: Limits
     on_progress: Callable[[Progress], None] | None
+    needs: Needs = field(init=False)
+    """Made once: it remembers what it has computed."""
     started: float = field(default_factory=time.monotonic)
     cut_short: bool = False
     """Whether a step ended at its share of the time."""
     seconds: dict[str, float] = field(default_factory=dict)
     curve: list[tuple[float, int, int | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.needs = Needs(self.instance)
 
     def share(self, part: float) -> Limits:
         """Return limits that leave a step only a part of the time that is left."""
@@ -160,7 +165,7 @@ def decide(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> De
 
 def worth(run: Run, allocation: Allocation, rooms: Rooms, decision: Decision) -> tuple[int, int]:
     """Return merit in the units of the allocation model and fragmentation below zero: the more the better."""
-    needed_cost = sum(weighed(run.instance, decision.granted).values())
+    needed_cost = sum(weighed(run, decision.granted).values())
     return count(allocation, decision.granted), needed_cost - scattering(rooms, decision.seats)
 
 
@@ -204,7 +209,7 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     Raises:
         NoRoomError: where none were found.
     """
-    needs = weighed(run.instance, granted)
+    needs = weighed(run, granted)
     least = sum(needs.values())
     return seat_all(
         rooms, items_of(run.instance, rooms, granted), needs, run.limits, lambda cost: run.record(cost - least, None)
@@ -260,7 +265,7 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
 
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> dict[str, LevelResult]:
     """Return spans, need and the fewest spans proven possible, for every level, given the allocation."""
-    need_of, spans = needed(run.instance, decision.granted), spans_of(rooms, decision.seats)
+    need_of, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
     items = items_of(run.instance, rooms, decision.granted)
     bounds = {}
     weights = run.instance.topology.weights
@@ -275,21 +280,20 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> di
     }
 
 
-def needed(instance: Instance, granted: Granted) -> dict[str, tuple[int, ...]]:
+def needed(run: Run, granted: Granted) -> dict[str, tuple[int, ...]]:
     """Return the domains, per level, that each served project needs."""
-    needs = Needs(instance)
     bundles: dict[str, dict[str, int]] = {}
     for (project, kind), gpus in granted.items():
         bundles.setdefault(project, {})[kind] = gpus
-    return {project: needs.of(project, bundle) for project, bundle in bundles.items()}
+    return {project: run.needs.of(project, bundle) for project, bundle in bundles.items()}
 
 
-def weighed(instance: Instance, granted: Granted) -> dict[str, int]:
+def weighed(run: Run, granted: Granted) -> dict[str, int]:
     """Return Σ weight · need of each served project."""
-    weights = instance.topology.weights
+    weights = run.instance.topology.weights
     return {
         project: sum(weight * count for weight, count in zip(weights, counts, strict=True))
-        for project, counts in needed(instance, granted).items()
+        for project, counts in needed(run, granted).items()
     }
 
 

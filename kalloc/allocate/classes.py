@@ -10,7 +10,6 @@ import numpy as np
 
 from kalloc.instance import Instance, Project, Request
 from kalloc.place.rooms import Rooms
-from kalloc.solver import Ids
 
 
 @dataclass(frozen=True)
@@ -110,18 +109,15 @@ class _Reach:
 
         A project that keeps seats must stay in their domain.
         """
+        zones = self.rooms.zones_for(pool, kind)
         if level is not None and project in self.rooms.stays:
             node = next(iter(self.rooms.stays[project]))
             domain = self.topology.domain[level]
-            return int(self._open(pool, kind)[domain == domain[node]].sum())
+            return int(self.rooms.open(zones)[domain == domain[node]].sum())
         key = (pool, kind, level)
         if key not in self._found:
-            room = self._open(pool, kind)
+            room = self.rooms.open(zones)
             if level is not None:
                 room = np.bincount(self.topology.domain[level], weights=room).astype(np.int64)
             self._found[key] = int(room.max(initial=0) if level is not None else room.sum())
         return self._found[key]
-
-    def _open(self, pool: str, kind: str) -> Ids:
-        zones = sorted(self.rooms.zones_for(pool, kind))
-        return np.where(np.isin(self.rooms.zone, zones), self.rooms.room, 0)

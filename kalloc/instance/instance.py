@@ -176,12 +176,13 @@ class Instance(Head):
 
     @cached_property
     def gpus_requested(self) -> int:
-        """The most GPUs that the projects could take: the largest request of a project that takes one kind."""
-        total = 0
-        for project, requests in self.requests_of.items():
-            most = [row.max for row in requests]
-            total += sum(most) if self.project_of[project].mix == "any" else max(most, default=0)
-        return total
+        """The most GPUs that the projects could take."""
+        return sum(self.most_requested(row.project) for row in self.projects)
+
+    def most_requested(self, project: str) -> int:
+        """Return the most GPUs that a project could take: its largest request, or all of them if it mixes kinds."""
+        most = [row.max for row in self.requests_of[project]]
+        return sum(most) if self.project_of[project].mix == "any" else max(most, default=0)
 
     @cached_property
     def sha256(self) -> str:

@@ -161,8 +161,7 @@ def _component_bound(rooms: Rooms, component: _Component, level: int, enough: in
 
 def _domains(rooms: Rooms, zones: Zones, level: int) -> Counter[int]:
     """Return the free GPUs of the domains of a level, counted."""
-    free = np.where(np.isin(rooms.zone, sorted(zones)), rooms.room, 0)
-    by_domain = np.bincount(rooms.topology.domain[level], weights=free).astype(np.int64)
+    by_domain = np.bincount(rooms.topology.domain[level], weights=rooms.open(zones)).astype(np.int64)
     return Counter(int(room) for room in by_domain if room > 0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from kalloc.place.chains import pack
 from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms
-from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice
+from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Ids, Limits
 
@@ -58,7 +58,7 @@ def seat_all(
     if limits.over or least == sum(needs.values()):
         return seats
     try:
-        others = _with_kept(rooms, _seat_by_chains(rooms, by_choice(assigned), needs, limits))
+        others = with_kept(rooms, _seat_by_chains(rooms, by_choice(assigned), needs, limits))
     except NoRoomError:
         return seats
     cost = scattering(rooms, others)
@@ -82,7 +82,7 @@ def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
         try:
             for item in sorted(order, key=lambda item: _chainable(rooms, item)):
                 seating.seat(item)
-            return _with_kept(rooms, seating.seats)
+            return with_kept(rooms, seating.seats)
         except NoRoomError as error:
             failure = error
             order.sort(key=lambda item: item.project != failure.project)
@@ -95,15 +95,6 @@ def _bases(rooms: Rooms) -> Iterator[int]:
         sizes = [_largest(rooms, zone, level) // rooms.node_gpus[zone] for zone in range(len(rooms.zones))]
         if rooms.topology.weights[level] > 0 and max(sizes, default=0) <= MAX_ROOM:
             yield level
-
-
-def _with_kept(rooms: Rooms, seats: Seats) -> Seats:
-    """Add what projects keep."""
-    everyone = dict(seats)
-    for project, kept in rooms.stays.items():
-        for node, gpus in kept.items():
-            everyone[project, node] = everyone.get((project, node), 0) + gpus
-    return everyone
 
 
 def _seat_by_chains(rooms: Rooms, items: Sequence[Item], needs: Mapping[str, int], limits: Limits) -> Seats:
@@ -160,7 +151,7 @@ def _best(
 
 def _largest(rooms: Rooms, zone: int, level: int) -> int:
     """Return the free GPUs of a zone in its largest domain of a level."""
-    room = np.where(rooms.zone == zone, rooms.room, 0)
+    room = rooms.open(frozenset([zone]))
     return int(np.bincount(rooms.topology.domain[level], weights=room).max(initial=0))
 
 

@@ -80,6 +80,10 @@ class Rooms:
         counts = [np.bincount(whole[self.zone == zone], minlength=2) for zone in range(len(self.zones))]
         return tuple(max(1, int(count.argmax())) for count in counts)
 
+    def open(self, zones: Zones) -> Ids:
+        """Return the free GPUs of each node of some zones, 0 on every other node."""
+        return np.where(np.isin(self.zone, sorted(zones)), self.room, 0)
+
     def zones_for(self, pool: str, kind: str) -> Zones:
         """Return the zones whose nodes may hold GPUs of a kind for projects of a pool."""
         return frozenset(z for z, zone in enumerate(self.zones) if zone.kind == kind and pool in zone.pools)

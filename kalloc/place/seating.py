@@ -199,6 +199,15 @@ class Seating:
             gpus -= part
 
 
+def with_kept(rooms: Rooms, seats: Seats) -> Seats:
+    """Return seats with those that projects keep."""
+    everyone = dict(seats)
+    for project, kept in rooms.stays.items():
+        for node, gpus in kept.items():
+            everyone[project, node] = everyone.get((project, node), 0) + gpus
+    return everyone
+
+
 def by_choice(items: Iterable[Item]) -> list[Item]:
     """Return items by how little choice they have: those that need one domain, the finest first; then the larger."""
 

@@ -36,7 +36,7 @@ class _Assignment:
     def offers(self, zones: Zones) -> list[Ids]:
         """Return, per level, the free GPUs of the largest domain of some zones, of the two largest, and so on."""
         if zones not in self._offers:
-            room = np.where(np.isin(self.rooms.zone, sorted(zones)), self.rooms.room, 0)
+            room = self.rooms.open(zones)
             by_level = [np.bincount(domain, weights=room) for domain in self.rooms.topology.domain]
             self._offers[zones] = [np.cumsum(np.sort(offer)[::-1]).astype(np.int64) for offer in by_level]
         return self._offers[zones]

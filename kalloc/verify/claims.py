@@ -44,8 +44,8 @@ def _facts(instance: Instance, exact: Score, summary: Mapping[str, Any]) -> Foun
         "projects": len(instance.projects),
     }
     gpus: dict[str, float | str] = {
-        "available": _available(instance),
-        "requested": _requested(instance),
+        "available": instance.gpus_available,
+        "requested": instance.gpus_requested,
         "allocated": exact.gpus,
     }
     for section, true in (("instance", nation), ("gpus", gpus)):
@@ -139,18 +139,3 @@ def _get(summary: Any, *keys: str) -> Any:
 def _rows(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     tiers = summary.get("tiers")
     return [tier for tier in tiers if isinstance(tier, Mapping)] if isinstance(tiers, list) else []
-
-
-def _available(instance: Instance) -> int:
-    """Return the GPUs of nodes that are up, less background."""
-    gpus = instance.topology.gpus
-    return int(gpus.sum()) - sum(min(taken, int(gpus[node])) for node, taken in instance.background.items())
-
-
-def _requested(instance: Instance) -> int:
-    """Return the most GPUs that the projects could take: one request of a project that takes one kind."""
-    total = 0
-    for project, requests in instance.requests_of.items():
-        most = [row.max for row in requests]
-        total += sum(most) if instance.project_of[project].mix == "any" else max(most, default=0)
-    return total

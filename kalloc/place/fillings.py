@@ -1,0 +1,147 @@
+"""The best filling of every bin, given what whole items are worth: alone, or beside one or two parts of cut items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalloc.place.states import Children, States, grouped
+from kalloc.solver import Ids
+
+Floats = NDArray[np.float64]
+NEVER = -1e15
+"""Worth of what cannot be."""
+
+
+class Laid(NamedTuple):
+    """A part in a bin: the size of the item where it lies whole, 0 for a part of a cut item; and the step of it."""
+
+    size: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Stock:
+    """The bins of some parents: the domains that items are to lie in whole, seen with their children.
+
+    Entering a bin costs an item ``bin_cost``, and each child in it ``piece_cost``.
+    """
+
+    states: States
+    parents: tuple[tuple[int, ...], ...]
+    """States of the bins of every parent."""
+    bin_cost: int
+    piece_cost: int
+
+    @cached_property
+    def used(self) -> list[int]:
+        """The states that some bin is in."""
+        return sorted({state for bins in self.parents for state in bins})
+
+    @property
+    def room(self) -> int:
+        """Room of the largest state."""
+        return self.states.room
+
+    @cached_property
+    def lay_cost(self) -> Ids:
+        """What every step costs."""
+        return self.bin_cost + self.piece_cost * self.states.pieces
+
+    @cached_property
+    def grid(self) -> Ids:
+        """Position in ``used`` of the bins of every parent, shape (parents, bins); ``len(used)`` where there is none."""
+        position = {state: number for number, state in enumerate(self.used)}
+        grid = np.full((len(self.parents), max(map(len, self.parents), default=0)), len(self.used))
+        for row, bins in zip(grid, self.parents, strict=True):
+            row[: len(bins)] = [position[state] for state in bins]
+        return grid
+
+    @cached_property
+    def used_by_part(self) -> tuple[Ids, Ids, Ids]:
+        """Steps that leave a state in use, as ``States.by_part`` has all, with its position in ``used`` for the source."""
+        position = np.full(len(self.states), -1)
+        position[self.used] = np.arange(len(self.used))
+        steps = np.flatnonzero(position[self.states.source] >= 0)
+        order, heads, keys = grouped(position[self.states.source[steps]] * (self.room + 1) + self.states.part[steps])
+        return steps[order], heads, keys
+
+
+def stock_of(
+    parents: list[list[Children]], bin_cost: int, piece_cost: int, largest_part: int, limit: int
+) -> Stock:
+    """Return the stock of bins with so many children each.
+
+    Raises:
+        TooManyStepsError: when their states are too many.
+    """
+    room = max((sum(bin) for bins in parents for bin in bins), default=0)
+    states = States(dict.fromkeys(bin for bins in parents for bin in bins), min(room, largest_part), limit)
+    numbered = tuple(tuple(states.index[bin] for bin in bins) for bins in parents)
+    return Stock(states, numbered, bin_cost, piece_cost)
+
+
+@dataclass(frozen=True)
+class Fillings:
+    """The best fillings of all bins, given the worth of an item of every size."""
+
+    stock: Stock
+    sizes: Ids
+    worth: Floats
+    gain: Floats = field(init=False)
+    """Of every step, when it lays a whole item."""
+    values: Floats = field(init=False)
+    """Of the best filling of every state with whole items."""
+
+    def __post_init__(self) -> None:
+        states = self.stock.states
+        by_part = np.full(max(self.stock.room, int(self.sizes.max(initial=0))) + 1, NEVER)
+        by_part[self.sizes] = self.worth
+        gain = by_part[states.part] - self.stock.lay_cost
+        object.__setattr__(self, "gain", gain)
+        object.__setattr__(self, "values", states.best(gain))
+
+    @cached_property
+    def beside_one(self) -> Floats:
+        """Best value of every state in which a part of every size is laid first, shape (states, room + 1)."""
+        states, (order, heads, keys) = self.stock.states, self.stock.states.by_part
+        table = np.full((len(states), self.stock.room + 1), NEVER)
+        found = (self.values[states.target] - self.stock.lay_cost)[order]
+        table.ravel()[keys] = np.maximum.reduceat(found, heads)
+        return table
+
+    @cached_property
+    def beside_two(self) -> Floats:
+        """Best value of every state in use in which two parts are laid first, shape (used, room + 1, room + 1)."""
+        states, (order, heads, keys) = self.stock.states, self.stock.used_by_part
+        width = self.stock.room + 1
+        table = np.full((len(self.stock.used), width, width), NEVER)
+        found = self.beside_one[states.target[order]] - self.stock.lay_cost[order, None]
+        table.reshape(-1, width)[keys] = np.maximum.reduceat(found, heads, axis=0)
+        return table
+
+    def fill(self, state: int, *parts: int) -> list[Laid]:
+        """Return the best filling of a state, the given parts of cut items first."""
+        laid = []
+        for number, part in enumerate(parts):
+            step = self._lay(state, part, parts[number + 1 :])
+            laid.append(Laid(0, step))
+            state = int(self.stock.states.target[step])
+        return laid + list(self._whole(state))
+
+    def _lay(self, state: int, part: int, later: tuple[int, ...]) -> int:
+        states = self.stock.states
+        here = states.steps(state)
+        steps = np.flatnonzero(states.part[here] == part) + here.start
+        after = self.beside_one[:, later[0]] if later else self.values
+        return int(steps[(after[states.target[steps]] - self.stock.lay_cost[steps]).argmax()])
+
+    def _whole(self, state: int) -> Iterator[Laid]:
+        states = self.stock.states
+        for step in states.walk(state, self.gain, self.values):
+            yield Laid(int(states.part[step]), step)

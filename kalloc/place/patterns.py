@@ -1,0 +1,263 @@
+"""Patterns: some bins of one parent filled together. Pricing finds those that are worth more than their bins cost.
+
+A *single* is one bin with whole items. A *star* is an item cut over several bins of a parent, whole items beside it. A
+*chain* is a path of bins in which each hands an item that is cut on to the next. Column generation after Gilmore and
+Gomory (1961): the linear program over the patterns known so far prices items and bins, the best patterns at these
+prices join it, until none is worth more than it costs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from kalloc.place.fillings import NEVER, Fillings, Floats, Laid, Stock
+from kalloc.solver import Ids
+
+MOST_BINS = 4
+"""Bins of the longest chain."""
+MOST_PER_PARENT = 1
+"""Stars, and chains, that a parent adds at a time."""
+MOST_ENTRIES = 4_000_000
+"""Entries of the largest table of a chain's middle; beyond it chains have two bins at most."""
+
+
+class Filled(NamedTuple):
+    """A bin of a pattern: its state before, and what lies in it. ``items`` names the item of the pattern of each part."""
+
+    state: int
+    items: tuple[int, ...]
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Bins filled together. ``parent`` is that of its bins, None for a single bin of any parent."""
+
+    cost: int
+    sizes: tuple[int, ...]
+    """Sizes of the items."""
+    bins: tuple[Filled, ...]
+    parent: int | None
+
+    @cached_property
+    def uses(self) -> Counter[int]:
+        """How many bins of every state it is made of."""
+        return Counter(filled.state for filled in self.bins)
+
+
+class Cut(NamedTuple):
+    """A bin with the parts of cut items that it holds: (position of the item among those cut, part)."""
+
+    used: int
+    parts: tuple[tuple[int, int], ...]
+
+
+def assemble(fillings: Fillings, parent: int | None, cut: Sequence[int], bins: Sequence[Cut]) -> Pattern:
+    """Return the pattern of some bins, with items that are cut and their parts; the rest is filled at its best."""
+    stock, sizes, filled = fillings.stock, list(cut), []
+    cost = 0
+    for used, parts in bins:
+        state = stock.used[used]
+        laid = fillings.fill(state, *(part for _, part in parts))
+        items = [item for item, _ in parts]
+        for size, _ in laid[len(parts) :]:
+            items.append(len(sizes))
+            sizes.append(size)
+        cost += sum(int(stock.lay_cost[step]) for _, step in laid)
+        filled.append(Filled(state, tuple(items), tuple(step for _, step in laid)))
+    return Pattern(cost, tuple(sizes), tuple(filled), parent)
+
+
+@dataclass(frozen=True)
+class Rents:
+    """Prices of bins: of every state in use when any parent may give it, and of every bin of every parent."""
+
+    pooled: Floats
+    by_parent: Floats
+
+
+def singles(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
+    """Yield the best filling of every state in use that is worth more than its bin."""
+    stock = fillings.stock
+    for used in np.flatnonzero(fillings.values[stock.used] - rents.pooled > least):
+        yield assemble(fillings, None, (), [Cut(int(used), ())])
+
+
+def stars(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
+    """Yield items cut over bins of one parent, bin by bin the best part: a knapsack over the bins of every parent."""
+    stock = fillings.stock
+    tables = _knapsacks(fillings, rents)
+    value = fillings.worth + tables[-1][:, fillings.sizes]
+    for parent, position in _richest(value, least):
+        missing, bins = int(fillings.sizes[position]), []
+        for number in range(len(tables) - 2, -1, -1):
+            used, before = int(stock.grid[parent, number]), tables[number][parent]
+            parts = np.arange(1, min(missing, stock.room) + 1)
+            if used == len(stock.used) or not len(parts):
+                continue
+            worth = before[missing - parts] + fillings.beside_one[stock.used[used], parts]
+            best = int(worth.argmax())
+            if worth[best] - rents.by_parent[parent, number] > before[missing]:
+                bins.append(Cut(used, ((0, int(parts[best])),)))
+                missing -= int(parts[best])
+        if missing == 0 and len(bins) > 1:
+            yield assemble(fillings, parent, (int(fillings.sizes[position]),), bins)
+
+
+def _knapsacks(fillings: Fillings, rents: Rents) -> list[Floats]:
+    """Return, before the first bin and after each, the best worth of so much of an item in the bins so far."""
+    stock = fillings.stock
+    parents, bins = stock.grid.shape
+    table = np.full((parents, int(fillings.sizes.max()) + 1), NEVER)
+    table[:, 0] = 0
+    tables = [table]
+    beside = np.vstack([fillings.beside_one[stock.used], np.full((1, stock.room + 1), NEVER)])
+    for number in range(bins):
+        after = table.copy()
+        worth = beside[stock.grid[:, number]] - rents.by_parent[:, number, None]
+        for part in range(1, min(stock.room, table.shape[1] - 1) + 1):
+            np.maximum(after[:, part:], table[:, :-part] + worth[:, part, None], out=after[:, part:])
+        table = after
+        tables.append(table)
+    return tables
+
+
+def _richest(value: Floats, least: float) -> list[tuple[int, int]]:
+    """Return positions of the greatest entries over a threshold, a few of every row, the greatest first."""
+    rows, columns = np.nonzero(value > max(least, NEVER / 2))
+    order = np.argsort(-value[rows, columns], kind="stable")
+    seen: Counter[int] = Counter()
+    found = []
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        seen[row] += 1
+        if seen[row] <= MOST_PER_PARENT:
+            found.append((row, column))
+    return found
+
+
+@dataclass(frozen=True)
+class _Links:
+    """What a bin is worth as the first, a middle or the last one of a chain, by what it takes over and hands on."""
+
+    first: Floats
+    middle: Floats
+    last: Floats
+
+    @classmethod
+    def of(cls, fillings: Fillings) -> _Links:
+        stock, width = fillings.stock, fillings.stock.room + 1
+        shape = len(stock.used) + 1
+        first, last = np.full((shape, width), NEVER), np.full((shape, width), NEVER)
+        middle = np.full((shape, width, width), NEVER)
+        one, two = fillings.beside_one[stock.used], fillings.beside_two
+        last[:-1] = one
+        for size, worth in zip(fillings.sizes.tolist(), fillings.worth.tolist(), strict=True):
+            parts = np.arange(max(1, size - stock.room), min(size - 1, stock.room) + 1)
+            first[:-1, size - parts] = np.maximum(first[:-1, size - parts], worth + one[:, parts])
+            middle[:-1][:, :, size - parts] = np.maximum(middle[:-1][:, :, size - parts], worth + two[:, :, parts])
+        for used, state in enumerate(stock.used):
+            over = np.arange(int(stock.states.total[state]) + 1, width)
+            middle[used, over, over - stock.states.total[state]] = np.maximum(
+                middle[used, over, over - stock.states.total[state]], one[used, stock.states.total[state]]
+            )
+        return cls(first, middle, last)
+
+
+def chains(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
+    """Yield chains of three bins and more, found by dynamic programming over sets of bins of every parent."""
+    stock = fillings.stock
+    if (len(stock.used) + 1) * (stock.room + 1) ** 2 > MOST_ENTRIES or not len(fillings.sizes):
+        return
+    search = _ChainSearch(fillings, rents, _Links.of(fillings))
+    sets = [bins for count in range(3, MOST_BINS + 1) for bins in combinations(range(stock.grid.shape[1]), count)]
+    if not sets:
+        return
+    value = np.stack([search.closed(bins) for bins in sets], axis=1)
+    for parent, position in _richest(value, least):
+        yield search.trace(parent, sets[position])
+
+
+class _ChainSearch:
+    """Best chains over every set of bins: open ones, by what they hand on, and closed ones."""
+
+    def __init__(self, fillings: Fillings, rents: Rents, links: _Links) -> None:
+        self.fillings, self.rents, self.links = fillings, rents, links
+        self.grid: Ids = fillings.stock.grid
+        self._open: dict[tuple[int, ...], Floats] = {}
+
+    def open(self, bins: tuple[int, ...]) -> Floats:
+        """Return the best worth of a chain over some bins, by what it hands on, shape (parents, room + 1)."""
+        if bins not in self._open:
+            self._open[bins] = np.maximum.reduce([self._longer(bins, last) for last in bins])
+        return self._open[bins]
+
+    def _longer(self, bins: tuple[int, ...], last: int) -> Floats:
+        used, rent = self.grid[:, last], self.rents.by_parent[:, last, None]
+        if len(bins) == 1:
+            return np.asarray(self.links.first[used] - rent)
+        before = self.open(_without(bins, last))
+        worth = np.full(before.shape, NEVER)
+        for taken in np.flatnonzero((before > NEVER / 2).any(axis=0)):
+            np.maximum(worth, before[:, taken, None] + self.links.middle[used, taken], out=worth)
+        return np.asarray(worth - rent)
+
+    def closed(self, bins: tuple[int, ...]) -> Floats:
+        """Return the best worth of a whole chain over some bins, shape (parents,)."""
+        return np.maximum.reduce([self._ends(bins, last).max(axis=1) for last in bins])
+
+    def _ends(self, bins: tuple[int, ...], last: int) -> Floats:
+        worth = self.open(_without(bins, last)) + self.links.last[self.grid[:, last]]
+        return np.asarray(worth - self.rents.by_parent[:, last, None])
+
+    def trace(self, parent: int, bins: tuple[int, ...]) -> Pattern:
+        """Return the best chain of one parent over some bins, from its last bin to its first."""
+        last = max(bins, key=lambda number: self._ends(bins, number)[parent].max())
+        carried = int(self._ends(bins, last)[parent].argmax())
+        cut: list[int] = []
+        found = [Cut(int(self.grid[parent, last]), ((0, carried),))]
+        bins = _without(bins, last)
+        while len(bins) > 1:
+            before = {number: self._before(parent, bins, number, carried) for number in bins}
+            last = max(bins, key=lambda number: before[number].max())
+            taken, used = int(before[last].argmax()), int(self.grid[parent, last])
+            found.append(self._middle(used, taken, carried, cut))
+            bins, carried = _without(bins, last), taken
+        used = int(self.grid[parent, bins[0]])
+        size = self._handed(self.fillings.beside_one[self.fillings.stock.used[used]], carried)
+        found.append(Cut(used, ((len(cut), size - carried),)))
+        cut.append(size)
+        return assemble(self.fillings, parent, cut, found)
+
+    def _before(self, parent: int, bins: tuple[int, ...], last: int, carried: int) -> Floats:
+        """Return the worth of handing something on from a bin, by what it has taken over."""
+        used = self.grid[parent, last]
+        worth = self.open(_without(bins, last))[parent] + self.links.middle[used, :, carried]
+        return np.asarray(worth - self.rents.by_parent[parent, last])
+
+    def _middle(self, used: int, taken: int, carried: int, cut: list[int]) -> Cut:
+        """Return a bin in the middle; where an item ends in it, that item joins those cut."""
+        room = int(self.fillings.stock.states.total[self.fillings.stock.used[used]])
+        if taken > room:
+            return Cut(used, ((len(cut), room),))
+        size = self._handed(self.fillings.beside_two[used, taken], carried)
+        cut.append(size)
+        return Cut(used, ((len(cut), taken), (len(cut) - 1, size - carried)))
+
+    def _handed(self, beside: Floats, carried: int) -> int:
+        """Return the size of the item of which a bin best hands on so much."""
+        sizes = self.fillings.sizes
+        parts = sizes - carried
+        fits = (parts >= 1) & (parts < len(beside))
+        worth = np.where(fits, self.fillings.worth + beside[np.where(fits, parts, 0)], NEVER)
+        return int(sizes[int(worth.argmax())])
+
+
+def _without(bins: tuple[int, ...], one: int) -> tuple[int, ...]:
+    return tuple(number for number in bins if number != one)

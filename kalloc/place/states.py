@@ -1,0 +1,162 @@
+"""What a domain's inside can come to: multisets of the free rooms of its children, and every way to lay a part in.
+
+A domain that hosts parts of items is seen with the children that it is made of, a unit with its racks. All that
+matters of it is how many children have how much room: its state. Laying a part of *a* into it takes some children
+whole and at most one in part, since parts that share children form chains that can be laid end to end. So the states
+are few (8 racks of at most 4 nodes: 495), they are shared by all domains of a nation, and the best filling of every
+state, whatever the parts are worth, is one pass over all steps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalloc.solver import Ids
+
+Children = tuple[int, ...]
+"""Free rooms of the children of a domain, the largest first, full ones left out."""
+Gains = TypeVar("Gains", NDArray[np.float64], NDArray[np.int64])
+
+
+class TooManyStepsError(Exception):
+    """The states of some domains are too many to be listed."""
+
+
+class States:
+    """All states that some domains can come to when parts are laid into them, and the steps between them.
+
+    ``source``, ``target``, ``part`` and ``pieces`` have one entry per step: it lays a part of so much room, over so
+    many children. Steps are sorted by the room of their source; those of one source stand together.
+    """
+
+    def __init__(self, starts: Iterable[Children], largest_part: int, limit: int) -> None:
+        """List the states and steps from some starts.
+
+        Raises:
+            TooManyStepsError: when there are more steps than ``limit``.
+        """
+        self.names: list[Children] = []
+        self.index: dict[Children, int] = {}
+        steps = self._explore(starts, largest_part, limit)
+        source, target, part, pieces = np.array(steps, dtype=np.int64).reshape(-1, 4).T
+        self.total: Ids = np.array([sum(name) for name in self.names], dtype=np.int64)
+        order = np.lexsort((source, self.total[source]))
+        self.source, self.target = source[order], target[order]
+        self.part, self.pieces = part[order], pieces[order]
+        counts = np.bincount(source, minlength=len(self.names))
+        self._count = counts
+        self._first = np.zeros(len(self.names), dtype=np.int64)
+        heads = np.flatnonzero(np.diff(self.source, prepend=-1))
+        self._first[self.source[heads]] = heads
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def _explore(self, starts: Iterable[Children], largest: int, limit: int) -> list[tuple[int, int, int, int]]:
+        def number(children: Children) -> int:
+            if children not in self.index:
+                self.index[children] = len(self.names)
+                self.names.append(children)
+            return self.index[children]
+
+        for start in starts:
+            number(start)
+        steps: list[tuple[int, int, int, int]] = []
+        done = 0
+        while done < len(self.names):
+            for children, part, pieces in _lay(self.names[done], largest):
+                steps.append((done, number(children), part, pieces))
+                if len(steps) > limit:
+                    raise TooManyStepsError
+            done += 1
+        return steps
+
+    def steps(self, state: int) -> slice:
+        """Return where the steps from a state stand."""
+        first = int(self._first[state])
+        return slice(first, first + int(self._count[state]))
+
+    @cached_property
+    def room(self) -> int:
+        """Room of the largest state."""
+        return int(self.total.max(initial=0))
+
+    @cached_property
+    def by_part(self) -> tuple[Ids, Ids, Ids]:
+        """The steps sorted by source and part: their order, where each pair begins, and (source, part) as one number."""
+        return grouped(self.source * (self.room + 1) + self.part)
+
+    @cached_property
+    def _layers(self) -> list[tuple[slice, Ids, Ids]]:
+        """The steps by the room of their source: where they stand, where each source begins, and the sources."""
+        room = self.total[self.source]
+        cuts = np.flatnonzero(np.diff(room)) + 1
+        layers = []
+        for first, last in zip([0, *cuts.tolist()], [*cuts.tolist(), len(room)], strict=True):
+            sources = self.source[first:last]
+            heads = np.flatnonzero(np.diff(sources, prepend=-1))
+            layers.append((slice(first, last), heads, sources[heads]))
+        return layers if len(room) else []
+
+    def best(self, gain: Gains) -> Gains:
+        """Return the most that the parts laid into every state can gain, given the gain of every step."""
+        values = np.zeros(len(self.names), dtype=gain.dtype)
+        for where, heads, sources in self._layers:
+            found = gain[where] + values[self.target[where]]
+            values[sources] = np.maximum(np.maximum.reduceat(found, heads), 0)
+        return values
+
+    def walk(self, state: int, gain: Gains, values: Gains) -> Iterator[int]:
+        """Yield the steps of a best filling of a state."""
+        while values[state] > 0:
+            here = self.steps(state)
+            found = gain[here] + values[self.target[here]]
+            step = here.start + int(found.argmax())
+            if found[step - here.start] <= 0:
+                return
+            yield step
+            state = int(self.target[step])
+
+    def drawn(self, step: int) -> tuple[list[int], int]:
+        """Return the rooms of the children that a step draws on, and what it leaves of the last of them."""
+        before = Counter(self.names[int(self.source[step])])
+        after = Counter(self.names[int(self.target[step])])
+        rest = sum((after - before).elements())
+        return sorted((before - after).elements(), reverse=True), rest
+
+
+def grouped(keys: Ids) -> tuple[Ids, Ids, Ids]:
+    """Return the order that sorts some keys, where each of them begins in it, and the keys."""
+    order = np.argsort(keys, kind="stable")
+    heads = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    return order, heads, keys[order][heads]
+
+
+def _lay(children: Children, largest: int) -> Iterator[tuple[Children, int, int]]:
+    """Yield what is left of some children, for every part that is laid into them, with its size and its pieces."""
+    counts = Counter(children)
+    rooms = sorted(counts, reverse=True)
+    for taken in product(*(range(counts[room] + 1) for room in rooms)):
+        whole = sum(room * times for room, times in zip(rooms, taken, strict=True))
+        if whole > largest:
+            continue
+        left = {room: counts[room] - times for room, times in zip(rooms, taken, strict=True)}
+        pieces = sum(taken)
+        if pieces:
+            yield _spread(left), whole, pieces
+        for room, times in left.items():
+            for rest in range(1, room) if times else ():
+                part = whole + room - rest
+                if part <= largest:
+                    yield _spread({**left, room: times - 1, rest: left.get(rest, 0) + 1}), part, pieces + 1
+
+
+def _spread(counts: dict[int, int]) -> Children:
+    return tuple(room for room in sorted(counts, reverse=True) for _ in range(counts[room]))

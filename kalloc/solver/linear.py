@@ -1,0 +1,93 @@
+"""Linear programs: bounds proven from their duals in exact integers, and programs that grow by columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kalloc.solver.calls import abandonable, proto_of
+from kalloc.solver.model import Limits, Model
+
+DUAL_SCALE = 2**36
+"""Duals are rounded to multiples of 1 / DUAL_SCALE before they prove a bound."""
+
+
+def relaxed_bound(model: Model, limits: Limits) -> int | None:
+    """Return a lower bound from the linear relaxation, proven in exact integers from rounded duals.
+
+    For any multipliers y, min c·x ≥ Σ y·(side of each row) + Σ min over the box of (c − y·A)·x. GLOP only proposes
+    the multipliers, so nothing of its floating point is trusted (weak duality; Neumaier and Shcherbina, 2004).
+    """
+    import datetime
+
+    from ortools.math_opt.python import mathopt
+
+    program = mathopt.Model.from_model_proto(proto_of(model, integer=False))
+    parameters = mathopt.SolveParameters()
+    if math.isfinite(limits.deadline):
+        parameters.time_limit = datetime.timedelta(seconds=limits.seconds)
+
+    def run() -> Any:
+        return mathopt.solve(program, mathopt.SolverType.GLOP, params=parameters)
+
+    result = abandonable(run, limits)
+    if result is None or not result.has_dual_feasible_solution():
+        return None
+    duals = result.dual_values()
+    multipliers = [round(duals[row] * DUAL_SCALE) for row in program.linear_constraints()]
+    return dual_bound(model, multipliers)
+
+
+def dual_bound(model: Model, multipliers: Sequence[int]) -> int:
+    """Return the bound that row multipliers (in units of 1 / DUAL_SCALE) prove, in exact integers, rounded up."""
+    reduced = [cost * DUAL_SCALE for cost in model.cost]
+    total = 0
+    for row, multiplier in enumerate(multipliers):
+        side = model.row_lower[row] if multiplier > 0 else model.row_upper[row]
+        if multiplier == 0 or side is None:
+            continue
+        total += multiplier * side
+        for column, factor in zip(model.row_columns[row], model.row_factors[row], strict=True):
+            reduced[column] -= multiplier * factor
+    for column, price in enumerate(reduced):
+        total += price * (model.lower[column] if price > 0 else model.upper[column])
+    return model.offset + -(-total // DUAL_SCALE)
+
+
+class ColumnProgram:
+    """A linear program that is minimised again and again while columns are added, each time from where it stood.
+
+    What it answers only proposes prices and columns: nothing is proven by it.
+    """
+
+    def __init__(self, rows: Sequence[tuple[float, float]]) -> None:
+        """Start with rows that have a lower and an upper side, and no columns."""
+        from ortools.linear_solver import pywraplp
+
+        self._solver = pywraplp.Solver.CreateSolver("GLOP")
+        self._rows = [self._solver.Constraint(low, high) for low, high in rows]
+        self._solver.Objective().SetMinimization()
+        self._columns: list[Any] = []
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def add(self, cost: float, terms: Iterable[tuple[int, float]], upper: float = math.inf) -> int:
+        """Add a column of non-negative values with (row, factor) pairs and return its number."""
+        column = self._solver.NumVar(0.0, upper, "")
+        self._solver.Objective().SetCoefficient(column, cost)
+        for row, factor in terms:
+            self._rows[row].SetCoefficient(column, factor)
+        self._columns.append(column)
+        return len(self._columns) - 1
+
+    def solve(self, limits: Limits) -> tuple[float, list[float], list[float]] | None:
+        """Return value, duals of the rows and values of the columns; None where the limits leave no time."""
+        if math.isfinite(limits.deadline):
+            self._solver.SetTimeLimit(max(1, int(1000 * limits.seconds)))
+        status = abandonable(self._solver.Solve, limits)
+        if status != self._solver.OPTIMAL:
+            return None
+        duals = [row.dual_value() for row in self._rows]
+        return self._solver.Objective().Value(), duals, [column.solution_value() for column in self._columns]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kalloc.place.states import Children, States, grouped
+from kalloc.place.states import States, grouped
 from kalloc.solver import Ids
 
 Floats = NDArray[np.float64]
@@ -37,6 +37,14 @@ class Stock:
     """States of the bins of every parent."""
     bin_cost: int
     piece_cost: int
+    regions: tuple[int, ...]
+    """Region of every parent: items may be cut between parents of one region."""
+    parent_cost: int
+    """What an item pays for every parent beyond the first."""
+
+    def only(self, parents: Sequence[Sequence[int]]) -> Stock:
+        """Return the stock with other bins in its parents."""
+        return replace(self, parents=tuple(map(tuple, parents)))
 
     @cached_property
     def used(self) -> list[int]:
@@ -55,7 +63,7 @@ class Stock:
 
     @cached_property
     def grid(self) -> Ids:
-        """Position in ``used`` of the bins of every parent, shape (parents, bins); ``len(used)`` where there is none."""
+        """Positions in ``used`` of the bins of every parent, ``len(used)`` where there is none: (parents, bins)."""
         position = {state: number for number, state in enumerate(self.used)}
         grid = np.full((len(self.parents), max(map(len, self.parents), default=0)), len(self.used))
         for row, bins in zip(grid, self.parents, strict=True):
@@ -64,26 +72,12 @@ class Stock:
 
     @cached_property
     def used_by_part(self) -> tuple[Ids, Ids, Ids]:
-        """Steps that leave a state in use, as ``States.by_part`` has all, with its position in ``used`` for the source."""
+        """Steps that leave a state in use, as ``States.by_part`` has all, by its position in ``used``."""
         position = np.full(len(self.states), -1)
         position[self.used] = np.arange(len(self.used))
         steps = np.flatnonzero(position[self.states.source] >= 0)
         order, heads, keys = grouped(position[self.states.source[steps]] * (self.room + 1) + self.states.part[steps])
         return steps[order], heads, keys
-
-
-def stock_of(
-    parents: list[list[Children]], bin_cost: int, piece_cost: int, largest_part: int, limit: int
-) -> Stock:
-    """Return the stock of bins with so many children each.
-
-    Raises:
-        TooManyStepsError: when their states are too many.
-    """
-    room = max((sum(bin) for bins in parents for bin in bins), default=0)
-    states = States(dict.fromkeys(bin for bins in parents for bin in bins), min(room, largest_part), limit)
-    numbered = tuple(tuple(states.index[bin] for bin in bins) for bins in parents)
-    return Stock(states, numbered, bin_cost, piece_cost)
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
 
-from kalloc.place.fillings import Stock, stock_of
+from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
-from kalloc.place.master import Charges
 from kalloc.place.packing import Chosen, pack
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating, by_choice
-from kalloc.place.states import Children, TooManyStepsError
+from kalloc.place.states import Children, States, TooManyStepsError
 from kalloc.solver import Ids, Limits
 
 MOST_SIBLINGS = 8
@@ -35,10 +34,13 @@ class Scope:
     bin: int
     child: int
 
-    def costs(self, weights: Sequence[int]) -> tuple[int, int, int]:
-        """Return what an item pays for entering a parent, a bin and a child."""
-        child = sum(weights[self.bin + 1 : self.child + 1])
-        return sum(weights[: self.parent + 1]), sum(weights[self.parent + 1 : self.bin + 1]), child
+    def costs(self, weights: Sequence[int]) -> tuple[int, int]:
+        """Return what an item pays for entering a bin, and for entering a child in it."""
+        return sum(weights[self.parent + 1 : self.bin + 1]), sum(weights[self.bin + 1 : self.child + 1])
+
+    def region(self, weights: Sequence[int]) -> int:
+        """Return the next level above the parents that costs something; −1 where there is none."""
+        return max((level for level in range(max(0, self.parent)) if weights[level] > 0), default=-1)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def scopes(rooms: Rooms, zone: int, grain: int) -> Iterator[Scope]:
 
 def yard_of(seating: Seating, zone: int, grain: int, scope: Scope) -> Yard:
     """Return the bins of a zone with free grains, as they are now."""
-    topology, free = seating.rooms.topology, seating.free(frozenset([zone]), grain)
+    free = seating.free(frozenset([zone]), grain)
     finest = scope.bin if scope.child < 0 else scope.child
     parts = np.flatnonzero(free[finest] >= grain)
     bin_of, parent_of = _above(seating.rooms, finest, scope.bin), _above(seating.rooms, finest, scope.parent)
@@ -125,13 +127,12 @@ def _pack_grains(seating: Seating, zone: int, items: Sequence[Item], grain: int,
 def _pack_scope(
     seating: Seating, zone: int, items: Sequence[Item], grain: int, scope: Scope, limits: Limits
 ) -> list[Item]:
-    """Pack items; return those that are left out, with what is left of them.
+    """Pack items; return those that are left out.
 
     Raises:
         TooManyStepsError: when the states of the bins are too many; nothing is seated then.
     """
-    above, bin_cost, child_cost = scope.costs(seating.rooms.topology.weights)
-    charges = Charges(above + bin_cost + child_cost, max(1, above))
+    weights = seating.rooms.topology.weights
     yard = yard_of(seating, zone, grain, scope)
     waiting: dict[int, list[Item]] = defaultdict(list)
     for item in items:
@@ -139,26 +140,32 @@ def _pack_scope(
     blocks = _blocks(yard)
     rooms = [sum(sum(map(sum, yard.insides[parent])) for parent in block) for block in blocks]
     shares = share_out({size: len(members) for size, members in waiting.items()}, rooms)
-    stocks = [
-        stock_of([list(yard.insides[parent]) for parent in block], bin_cost, child_cost, max(share), MAX_STEPS)
-        for block, share in zip(blocks, shares, strict=True)
-    ]
+    stocks = [_stock(seating.rooms, yard, block, max(share)) for block, share in zip(blocks, shares, strict=True)]
+    leave = sum(seating.rooms.topology.weights)
     for block, stock, share in zip(blocks, stocks, shares, strict=True):
         prices = pooled(stock, share, limits)
-        worth = prices.pays(bin_cost, sorted(share))
-        packing = pack(stock, share, worth, charges, prices.bound, limits)
-        for split in packing.splits:
-            item = waiting[sum(split)].pop()
-            for part in split:
-                waiting[part].append(item)
+        packing = pack(stock, share, prices.pays(stock.bin_cost, sorted(share)), leave, prices.bound, limits)
         lay(seating, zone, yard, block, stock, packing.chosen, waiting)
-    return [_part(item, size * grain) for size, members in waiting.items() for item in members]
+    return [item for members in waiting.values() for item in members]
 
 
-def _part(item: Item, gpus: int) -> Item:
-    """Return a part of an item."""
-    [(kind, _)] = item.shape.amounts
-    return Item(item.project, replace(item.shape, amounts=((kind, gpus),)))
+def _stock(rooms: Rooms, yard: Yard, block: Sequence[int], largest: int) -> Stock:
+    """Return the stock of a block of parents.
+
+    Raises:
+        TooManyStepsError: when the states of the bins are too many.
+    """
+    weights, scope = rooms.topology.weights, yard.scope
+    bins = [bin for parent in block for bin in yard.insides[parent]]
+    states = States(dict.fromkeys(bins), min(max(map(sum, bins)), largest), MAX_STEPS)
+    above = _above(rooms, scope.bin, scope.region(weights))
+    return Stock(
+        states,
+        tuple(tuple(states.index[bin] for bin in yard.insides[parent]) for parent in block),
+        *scope.costs(weights),
+        tuple(int(above[yard.domains[parent][0]]) for parent in block),
+        max(1, sum(weights[scope.region(weights) + 1 : scope.parent + 1])),
+    )
 
 
 def _blocks(yard: Yard) -> list[list[int]]:
@@ -199,13 +206,13 @@ def lay(
     for number, parent in enumerate(block):
         for domain, state in zip(yard.domains[parent], stock.parents[number], strict=True):
             free[number][state].append(domain)
-    for pattern, parent, missing in chosen:
+    for pattern, parents, missing in chosen:
         names = [None if item in missing else waiting[size].pop() for item, size in enumerate(pattern.sizes)]
-        for filled in pattern.bins:
+        for parent, filled in zip(parents, pattern.bins, strict=True):
             domain = free[parent][filled.state].pop()
             inside = list(yard.children[domain])
-            for name, step in zip(filled.items, filled.steps, strict=True):
-                _fill(seating, zone, yard, stock, inside, names[name], step)
+            for item, step in zip(filled.items, filled.steps, strict=True):
+                _fill(seating, zone, yard, stock, inside, names[item], step)
 
 
 def _fill(

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from kalloc.place.fillings import Fillings, Floats, Stock
-from kalloc.place.patterns import Pattern, Rents, chains, singles, stars
+from kalloc.place.patterns import Pattern, Rents, chains, galaxies, singles, stars
 from kalloc.solver import ColumnProgram, Limits
 
 MAX_ROUNDS = 100
@@ -21,34 +21,22 @@ TOLERANCE = 1e-6
 NEAR = 0.25
 """Share by which prices are varied to find more patterns."""
 
-Split = tuple[int, int]
-"""Sizes of the two parts of an item that is cut between parents."""
-
-
-@dataclass(frozen=True)
-class Charges:
-    """What items pay beyond what they pay in bins."""
-
-    leave: int
-    """For being left out, for every unit of size."""
-    split: int
-    """For being cut between two parents."""
-
 
 @dataclass
 class Master:
-    """Every item is in a pattern, cut between parents, or left out; every bin is in one pattern at most."""
+    """Every item is in a pattern or left out; every bin is in one pattern at most."""
 
     stock: Stock
     items: Counter[int]
     """How many items there are of each size."""
-    charges: Charges
+    leave: int
+    """Price of leaving out an item, for every unit of its size."""
     begin: Mapping[int, float] = field(default_factory=dict)
     """What items of some sizes are worth about."""
     soft: float = float("inf")
     """Leaving an item out costs so many times what it is worth about, where that is less: it keeps prices near."""
-    splits: dict[Split, int] = field(default_factory=dict)
-    """Ways to cut items between parents, each with the number of its column."""
+    wide: bool = False
+    """Whether items may be cut between parents."""
     patterns: dict[Pattern, int] = field(default_factory=dict)
     """Each with the number of its column."""
     value: float = float("inf")
@@ -56,9 +44,9 @@ class Master:
     """Value of every column."""
 
     def __post_init__(self) -> None:
-        sizes = sorted({*self.items, *(part for split in self.splits for part in split)})
+        sizes = sorted(self.items)
         self.sizes = np.array(sizes, dtype=np.int64)
-        self.worth: Floats = np.array([self.begin.get(size, self.charges.leave * size / 2) for size in sizes])
+        self.worth: Floats = np.array([self.begin.get(size, self.leave * size / 2) for size in sizes])
         self.rents = Rents(np.zeros(len(self.stock.used)), np.zeros(self.stock.grid.shape))
         self.lent = {
             (parent, state): count
@@ -79,17 +67,15 @@ class Master:
         self.shared = {
             key: self.program.add(0.0, [(row, 1.0), (self.pool_row[key[1]], -1.0)]) for key, row in self.bin_row.items()
         }
-        for split in self.splits:
-            self.splits[split] = self.program.add(float(self.charges.split), self.split_terms(split))
 
     def _leave(self, size: int) -> int:
-        cost = min(float(self.charges.leave * size), self.soft * self.begin.get(size, float("inf")))
+        cost = min(float(self.leave * size), self.soft * self.begin.get(size, float("inf")))
         return self.program.add(cost, [(self.size_row[size], 1.0)])
 
-    def again(self, stock: Stock, items: Counter[int], ways: Iterable[Split], soft: float) -> Master:
+    def again(self, stock: Stock, items: Counter[int], soft: float, wide: bool) -> Master:
         """Return a program over other items and bins that begins with the prices and the patterns in use of this one."""
         known = dict(zip(self.sizes.tolist(), self.worth.tolist(), strict=True))
-        other = Master(stock, items, self.charges, known, soft, dict.fromkeys(ways, 0))
+        other = Master(stock, items, self.leave, known, soft, wide)
         for pattern, column in self.patterns.items():
             if self.shares[column] > TOLERANCE and other.knows(pattern):
                 other.add(pattern)
@@ -104,25 +90,17 @@ class Master:
 
     def knows(self, pattern: Pattern) -> bool:
         """Tell whether there are items of the sizes of a pattern, and enough bins for it."""
-        if pattern.parent is None:
-            fits = all(state in self.pool_row for state in pattern.uses)
-        else:
-            fits = all(self.lent.get((pattern.parent, state), 0) >= count for state, count in pattern.uses.items())
-        return fits and all(size in self.size_row for size in pattern.sizes)
+        return all(size in self.size_row for size in pattern.sizes) and all(
+            state in self.pool_row if parent is None else self.lent.get((parent, state), 0) >= count
+            for (parent, state), count in pattern.uses.items()
+        )
 
     def terms(self, pattern: Pattern) -> list[tuple[int, int]]:
         """Return what a pattern uses of every row."""
         terms = [(self.size_row[size], count) for size, count in Counter(pattern.sizes).items()]
-        for state, count in pattern.uses.items():
-            row = self.pool_row[state] if pattern.parent is None else self.bin_row[pattern.parent, state]
-            terms.append((row, count))
+        for (parent, state), count in pattern.uses.items():
+            terms.append((self.pool_row[state] if parent is None else self.bin_row[parent, state], count))
         return terms
-
-    def split_terms(self, split: Split) -> list[tuple[int, int]]:
-        """Return what a cut between parents adds to every row: one item less, two parts more."""
-        terms = Counter({self.size_row[sum(split)]: 1})
-        terms.subtract(self.size_row[part] for part in split)
-        return list(terms.items())
 
     def solve(self, limits: Limits) -> bool:
         """Price items and bins anew; tell whether the limits left time for it."""
@@ -154,6 +132,8 @@ class Master:
         found: Iterable[Pattern] = chain(singles(fillings, self.rents, least), stars(fillings, self.rents, least))
         if linked:
             found = chain(found, chains(fillings, self.rents, least))
+        if self.wide:
+            found = chain(found, galaxies(fillings, self.rents, least))
         return sum([self.add(pattern) for pattern in found])
 
     def generate(self, floor: float, limits: Limits) -> bool:

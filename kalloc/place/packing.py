@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kalloc.place.fillings import Stock
-from kalloc.place.master import TOLERANCE, Charges, Master, Split
+from kalloc.place.master import TOLERANCE, Master
 from kalloc.place.patterns import Pattern
 from kalloc.solver import Limits, Model, solve_scip
 
@@ -24,24 +24,22 @@ MAX_NODES = 200
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 FEW_BINS, MANY_BINS = 64, 200
 """Bins left from which on an integer program decides; and where some item was left out in this way."""
-MAX_NEIGHBOURHOODS = 10
+MAX_NEIGHBOURHOODS = 4
 """Neighbourhoods tried since the last that was better."""
-NEIGHBOURS = 64
+NEIGHBOURS = 48
 """Bins of a neighbourhood."""
 VARIATIONS = 12
 """Times that prices are varied before whole numbers are chosen."""
 SOFT, HARD = 2.0, float("inf")
 """Times its worth that leaving an item out costs: at first, and once some would be left out."""
 NOTHING = float("-inf")
-LIKELY = 0.5
-"""Share from which on a cut between parents is made."""
 
 
 class Chosen(NamedTuple):
-    """A pattern, the parent of its bins, and the positions of those of its items that there are no more of."""
+    """A pattern, the parents of its bins, and the positions of those of its items that there are no more of."""
 
     pattern: Pattern
-    parent: int
+    parents: tuple[int, ...]
     missing: frozenset[int] = frozenset()
 
     @property
@@ -62,22 +60,21 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True)
 class Packing:
-    """Patterns, cuts between parents in the order in which they are made, and the items that are left out."""
+    """Patterns, and the items that are left out."""
 
     chosen: tuple[Chosen, ...]
-    splits: tuple[Split, ...]
     left: Counter[int]
     value: float
     """What the linear program came to: as low as this method may get."""
 
-    def cost(self, stock: Stock, charges: Charges) -> int:
-        """Return what all items pay."""
-        paid = sum(chosen.cost(stock) for chosen in self.chosen) + charges.split * len(self.splits)
-        return paid + charges.leave * sum(size * count for size, count in self.left.items())
+    def cost(self, stock: Stock, leave: int) -> int:
+        """Return what all items pay, those left out included."""
+        paid = sum(chosen.cost(stock) for chosen in self.chosen)
+        return paid + leave * sum(size * count for size, count in self.left.items())
 
 
 def pack(
-    stock: Stock, sizes: Counter[int], worth: Mapping[int, float], charges: Charges, floor: float, limits: Limits
+    stock: Stock, sizes: Counter[int], worth: Mapping[int, float], leave: int, floor: float, limits: Limits
 ) -> Packing:
     """Return patterns that hold most items at little cost; every bin is in one of them at most.
 
@@ -87,107 +84,92 @@ def pack(
         stock: the bins.
         sizes: how many items there are of each size.
         worth: what an item of each size is worth about: prices to begin with.
-        charges: for leaving items out, and for cutting them between parents.
+        leave: price of leaving out an item, for every unit of its size.
         floor: what all costs at least: nothing better is sought once it is reached.
         limits: of the solve.
     """
-    best = dive(stock, sizes, worth, charges, floor, FEW_BINS, limits)
+    best = dive(stock, sizes, worth, leave, floor, FEW_BINS, limits)
     if best.left and not limits.over:
-        other = dive(stock, sizes, worth, charges, floor, MANY_BINS, limits)
-        best = min(best, other, key=lambda packing: packing.cost(stock, charges))
+        other = dive(stock, sizes, worth, leave, floor, MANY_BINS, limits)
+        best = min(best, other, key=lambda packing: packing.cost(stock, leave))
     dice = np.random.default_rng(limits.seed)
-    tries = MAX_NEIGHBOURHOODS
-    floor = max(floor, best.value)
-    while tries and best.cost(stock, charges) >= floor + 1 and not limits.over:
+    tries, floor = MAX_NEIGHBOURHOODS, max(floor, best.value)
+    while tries and best.cost(stock, leave) >= floor + 1 and not limits.over:
         tries -= 1
-        other = _neighbour(best, stock, worth, charges, dice, limits)
-        if other.cost(stock, charges) < best.cost(stock, charges):
+        picked = _neighbours(best, stock, dice)
+        if len(picked) == len(stock.parents):
+            break
+        other = _again(best, stock, worth, leave, picked, limits)
+        if other.cost(stock, leave) < best.cost(stock, leave):
             best, tries = other, MAX_NEIGHBOURHOODS
     return best
 
 
-def _neighbour(
-    packing: Packing, stock: Stock, worth: Mapping[int, float], charges: Charges, dice: np.random.Generator, limits: Limits
+def _neighbours(packing: Packing, stock: Stock, dice: np.random.Generator) -> set[int]:
+    """Return parents whose bins are to be packed anew: some of those that were packed last, and any others."""
+    late = list(dict.fromkeys(parent for chosen in reversed(packing.chosen) for parent in chosen.parents))[: len(stock.parents) // 2]
+    order = [*dice.permutation(late).tolist(), *dice.permutation(len(stock.parents)).tolist()]
+    mixed = list(dict.fromkeys(parent for pair in zip(order, reversed(order), strict=True) for parent in pair))
+    reach = np.cumsum([len(stock.parents[parent]) for parent in mixed])
+    return set(mixed[: int(np.searchsorted(reach, NEIGHBOURS)) + 1])
+
+
+def _again(
+    packing: Packing,
+    stock: Stock,
+    worth: Mapping[int, float],
+    leave: int,
+    picked: set[int],
+    limits: Limits,
 ) -> Packing:
     """Pack anew what some parents hold, and what is left out."""
-    order = dice.permutation(len(stock.parents)).tolist()
-    reach = np.cumsum([len(stock.parents[parent]) for parent in order])
-    picked = set(order[: int(np.searchsorted(reach, NEIGHBOURS)) + 1])
-    kept = tuple(chosen for chosen in packing.chosen if chosen.parent not in picked)
-    out = [chosen for chosen in packing.chosen if chosen.parent in picked]
+    kept = tuple(chosen for chosen in packing.chosen if not picked.issuperset(chosen.parents))
+    out = [chosen for chosen in packing.chosen if picked.issuperset(chosen.parents)]
     items = packing.left + Counter(size for chosen in out for size in chosen.sizes)
-    parents = tuple(bins if parent in picked else () for parent, bins in enumerate(stock.parents))
-    part = Stock(stock.states, parents, stock.bin_cost, stock.piece_cost)
-    found = dive(part, items, worth, charges, NOTHING, FEW_BINS, limits)
-    return Packing(kept + found.chosen, packing.splits + found.splits, found.left, packing.value)
+    free: list[list[int]] = [[] for _ in stock.parents]
+    for chosen in out:
+        for parent, filled in zip(chosen.parents, chosen.pattern.bins, strict=True):
+            free[parent].append(filled.state)
+    found = dive(stock.only(free), items, worth, leave, NOTHING, FEW_BINS, limits)
+    return Packing(kept + found.chosen, found.left, packing.value)
 
 
 def dive(
     stock: Stock,
     sizes: Counter[int],
     worth: Mapping[int, float],
-    charges: Charges,
+    leave: int,
     floor: float,
     few: int,
     limits: Limits,
 ) -> Packing:
     """Take what the linear program takes whole, again and again, and decide in whole numbers over the last few bins."""
-    items, ways, soft = +sizes, list[Split](), SOFT
-    chosen, splits, value = list[Chosen](), list[Split](), NOTHING
+    items, chosen, value = +sizes, list[Chosen](), NOTHING
     if not items or not stock.used:
-        return Packing((), (), items, NOTHING)
-    master = Master(stock, items, charges, worth, soft)
+        return Packing((), items, value)
+    soft, wide = SOFT, False
+    master = Master(stock, items, leave, worth, soft)
     for _ in range(MAX_DIVES):
-        spent = sum(found.cost(stock) for found in chosen) + charges.split * len(splits)
         last = sum(map(len, stock.parents)) <= few
+        spent = sum(found.cost(stock) for found in chosen)
         if not master.generate(NOTHING if last else floor - spent, limits):
             break
-        if master.left_out > TOLERANCE and not ways:
-            ways = _ways(stock, items) if soft > SOFT else []
-            soft = HARD
-            master = master.again(stock, items, ways, soft)
+        if master.left_out > TOLERANCE and not wide:
+            soft, wide = HARD, soft == HARD
+            master = master.again(stock, items, soft, wide)
             continue
-        cuts = _cuts(master)
-        value = max(value, master.value) if not chosen else value
-        taken = [] if cuts else _large(master) or ([] if last else _wholly(master))
-        final = not cuts and not taken
+        value = value if chosen else master.value
+        taken = [] if last else _large(master) or _wholly(master)
+        final = not taken
         if final:
             master.vary(VARIATIONS, limits.seed)
             taken = _branch(master, limits)
-        splits += cuts
-        items, stock, settled = _left(master, taken, cuts)
+        items, stock, settled = _left(master, taken)
         chosen += settled
         if final or not items or not stock.used:
             break
-        ways = [way for way in ways if items[sum(way)]]
-        master = master.again(stock, items, ways, soft)
-    return Packing(tuple(chosen), tuple(splits), items, value)
-
-
-def _ways(stock: Stock, items: Counter[int]) -> list[Split]:
-    """Return the ways to cut items between two parents, parts no larger than what the largest one holds."""
-    most = max(sum(int(stock.states.total[state]) for state in bins) for bins in stock.parents)
-    return [
-        (part, size - part)
-        for size in sorted(items)
-        for part in range(1, size // 2 + 1)
-        if size - part <= most
-    ]
-
-
-def _cuts(master: Master) -> list[Split]:
-    """Return the cuts between parents that the linear program makes mostly; the one that it makes most at least."""
-    shares = {split: master.shares[column] for split, column in master.splits.items()}
-    best = max(shares, key=lambda split: shares[split], default=None)
-    if best is None or shares[best] < TOLERANCE:
-        return []
-    left, cuts = Counter(master.items), []
-    for split in sorted(shares, key=lambda split: -shares[split]):
-        times = max(int(shares[split] + 1 - LIKELY), 1 if split == best else 0)
-        for _ in range(min(times, left[sum(split)])):
-            left[sum(split)] -= 1
-            cuts.append(split)
-    return cuts
+        master = master.again(stock, items, soft, wide)
+    return Packing(tuple(chosen), items, value)
 
 
 def _large(master: Master) -> list[Pattern]:
@@ -196,17 +178,16 @@ def _large(master: Master) -> list[Pattern]:
     What little room is left in the end could not hold them.
     """
     large = Counter({size: count for size, count in master.items.items() if size > master.stock.room})
-    bins = Counter(master.lent)
+    bins: Counter[tuple[int | None, int]] = Counter(dict(master.lent))
     taken = []
     for pattern in sorted(master.patterns, key=lambda pattern: -master.shares[master.patterns[pattern]]):
         if not large or master.shares[master.patterns[pattern]] < TOLERANCE:
             break
         held = Counter(size for size in pattern.sizes if size > master.stock.room)
-        uses = Counter({(pattern.parent, state): count for state, count in pattern.uses.items()})
-        if held and held <= large and uses <= bins:
+        if held and held <= large and pattern.uses <= bins:
             taken.append(pattern)
             large -= held
-            bins.subtract(uses)
+            bins.subtract(pattern.uses)
     return taken
 
 
@@ -218,33 +199,28 @@ def _wholly(master: Master) -> list[Pattern]:
     ]
 
 
-def _left(
-    master: Master, taken: Sequence[Pattern], cuts: Sequence[Split]
-) -> tuple[Counter[int], Stock, list[Chosen]]:
+def _left(master: Master, taken: Sequence[Pattern]) -> tuple[Counter[int], Stock, list[Chosen]]:
     """Return the items and bins that are left, and whose bins are taken: single ones where most of them are shared."""
     items, chosen = Counter(master.items), list[Chosen]()
     bins = [Counter(states) for states in master.stock.parents]
     shared = {key: master.shares[column] for key, column in master.shared.items()}
-    for pattern in sorted(taken, key=lambda pattern: pattern.parent is None):
-        parent = pattern.parent
-        if parent is None:
-            state = pattern.bins[0].state
-            lending = [parent for parent, of in shared if of == state and bins[parent][state] > 0]
-            parent = max(lending, key=lambda parent: shared[parent, state])
-            shared[parent, state] -= 1
-        bins[parent].subtract(pattern.uses)
+    for pattern in sorted(taken, key=lambda pattern: pattern.bins[0].parent is None):
+        parents = []
+        for parent, state, _, _ in pattern.bins:
+            if parent is None:
+                lending = [lender for lender, of in shared if of == state and bins[lender][state] > 0]
+                parent = max(lending, key=lambda lender: shared[lender, state])
+                shared[parent, state] -= 1
+            bins[parent][state] -= 1
+            parents.append(parent)
         missing = []
         for item, size in enumerate(pattern.sizes):
             if items[size] == 0:
                 missing.append(item)
             else:
                 items[size] -= 1
-        chosen.append(Chosen(pattern, parent, frozenset(missing)))
-    for split in cuts:
-        items[sum(split)] -= 1
-        items.update(split)
-    left = tuple(tuple(counts.elements()) for counts in bins)
-    return +items, Stock(master.stock.states, left, master.stock.bin_cost, master.stock.piece_cost), chosen
+        chosen.append(Chosen(pattern, tuple(parents), frozenset(missing)))
+    return +items, master.stock.only([tuple(counts.elements()) for counts in bins]), chosen
 
 
 def _branch(master: Master, limits: Limits) -> list[Pattern]:
@@ -252,7 +228,7 @@ def _branch(master: Master, limits: Limits) -> list[Pattern]:
     model = Model()
     rows: list[list[tuple[int, int]]] = [[] for _ in range(len(master.sizes) + len(master.pool_row) + len(master.lent))]
     for size, row in master.size_row.items():
-        rows[row].append((model.variable(0, master.items[size], master.charges.leave * size), 1))
+        rows[row].append((model.variable(0, master.items[size], master.leave * size), 1))
     pooled: Counter[int] = Counter()
     for (parent, state), count in master.lent.items():
         pooled[state] += count
@@ -261,8 +237,10 @@ def _branch(master: Master, limits: Limits) -> list[Pattern]:
         rows[master.pool_row[state]].append((shared, -1))
     columns = {}
     for pattern in master.patterns:
-        have = pooled if pattern.parent is None else {s: master.lent[pattern.parent, s] for s in pattern.uses}
-        most = min(have[state] // count for state, count in pattern.uses.items())
+        most = min(
+            (pooled[state] if parent is None else master.lent[parent, state]) // count
+            for (parent, state), count in pattern.uses.items()
+        )
         columns[pattern] = model.variable(0, most, pattern.cost)
         for row, factor in master.terms(pattern):
             rows[row].append((columns[pattern], factor))

@@ -1,7 +1,8 @@
 """Patterns: some bins of one parent filled together. Pricing finds those that are worth more than their bins cost.
 
-A *single* is one bin with whole items. A *star* is an item cut over several bins of a parent, whole items beside it. A
-*chain* is a path of bins in which each hands an item that is cut on to the next. Column generation after Gilmore and
+A *single* is one bin with whole items. A *star* is an item cut over several bins of a parent, whole items beside it; a
+*galaxy* is an item cut over several parents of a region, over bins in each. A *chain* is a path of bins in which each
+hands an item that is cut on to the next. Column generation after Gilmore and
 Gomory (1961): the linear program over the patterns known so far prices items and bins, the best patterns at these
 prices join it, until none is worth more than it costs.
 """
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kalloc.place.fillings import NEVER, Fillings, Floats, Laid, Stock
+from kalloc.place.fillings import NEVER, Fillings, Floats
 from kalloc.solver import Ids
 
 MOST_BINS = 4
@@ -29,8 +30,9 @@ MOST_ENTRIES = 4_000_000
 
 
 class Filled(NamedTuple):
-    """A bin of a pattern: its state before, and what lies in it. ``items`` names the item of the pattern of each part."""
+    """A bin of a pattern: its parent, None for any; its state before; the item of the pattern and the step of each part."""
 
+    parent: int | None
     state: int
     items: tuple[int, ...]
     steps: tuple[int, ...]
@@ -38,32 +40,32 @@ class Filled(NamedTuple):
 
 @dataclass(frozen=True)
 class Pattern:
-    """Bins filled together. ``parent`` is that of its bins, None for a single bin of any parent."""
+    """Bins filled together."""
 
     cost: int
     sizes: tuple[int, ...]
     """Sizes of the items."""
     bins: tuple[Filled, ...]
-    parent: int | None
 
     @cached_property
-    def uses(self) -> Counter[int]:
-        """How many bins of every state it is made of."""
-        return Counter(filled.state for filled in self.bins)
+    def uses(self) -> Counter[tuple[int | None, int]]:
+        """How many bins it is made of, by (parent, state)."""
+        return Counter((filled.parent, filled.state) for filled in self.bins)
 
 
 class Cut(NamedTuple):
     """A bin with the parts of cut items that it holds: (position of the item among those cut, part)."""
 
+    parent: int | None
     used: int
     parts: tuple[tuple[int, int], ...]
 
 
-def assemble(fillings: Fillings, parent: int | None, cut: Sequence[int], bins: Sequence[Cut]) -> Pattern:
+def assemble(fillings: Fillings, cut: Sequence[int], bins: Sequence[Cut]) -> Pattern:
     """Return the pattern of some bins, with items that are cut and their parts; the rest is filled at its best."""
     stock, sizes, filled = fillings.stock, list(cut), []
-    cost = 0
-    for used, parts in bins:
+    cost = stock.parent_cost * (len({parent for parent, _, _ in bins}) - 1)
+    for parent, used, parts in bins:
         state = stock.used[used]
         laid = fillings.fill(state, *(part for _, part in parts))
         items = [item for item, _ in parts]
@@ -71,8 +73,8 @@ def assemble(fillings: Fillings, parent: int | None, cut: Sequence[int], bins: S
             items.append(len(sizes))
             sizes.append(size)
         cost += sum(int(stock.lay_cost[step]) for _, step in laid)
-        filled.append(Filled(state, tuple(items), tuple(step for _, step in laid)))
-    return Pattern(cost, tuple(sizes), tuple(filled), parent)
+        filled.append(Filled(parent, state, tuple(items), tuple(step for _, step in laid)))
+    return Pattern(cost, tuple(sizes), tuple(filled))
 
 
 @dataclass(frozen=True)
@@ -87,28 +89,66 @@ def singles(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]
     """Yield the best filling of every state in use that is worth more than its bin."""
     stock = fillings.stock
     for used in np.flatnonzero(fillings.values[stock.used] - rents.pooled > least):
-        yield assemble(fillings, None, (), [Cut(int(used), ())])
+        yield assemble(fillings, (), [Cut(None, int(used), ())])
 
 
 def stars(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
     """Yield items cut over bins of one parent, bin by bin the best part: a knapsack over the bins of every parent."""
-    stock = fillings.stock
     tables = _knapsacks(fillings, rents)
     value = fillings.worth + tables[-1][:, fillings.sizes]
     for parent, position in _richest(value, least):
-        missing, bins = int(fillings.sizes[position]), []
-        for number in range(len(tables) - 2, -1, -1):
-            used, before = int(stock.grid[parent, number]), tables[number][parent]
-            parts = np.arange(1, min(missing, stock.room) + 1)
-            if used == len(stock.used) or not len(parts):
-                continue
-            worth = before[missing - parts] + fillings.beside_one[stock.used[used], parts]
-            best = int(worth.argmax())
-            if worth[best] - rents.by_parent[parent, number] > before[missing]:
-                bins.append(Cut(used, ((0, int(parts[best])),)))
-                missing -= int(parts[best])
-        if missing == 0 and len(bins) > 1:
-            yield assemble(fillings, parent, (int(fillings.sizes[position]),), bins)
+        size = int(fillings.sizes[position])
+        bins = _bins(fillings, rents, tables, parent, size)
+        if len(bins) > 1:
+            yield assemble(fillings, (size,), bins)
+
+
+def galaxies(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
+    """Yield items cut over parents of one region, parent by parent the best part: a knapsack over those of a region."""
+    tables = _knapsacks(fillings, rents)
+    stock, worth = fillings.stock, tables[-1] - fillings.stock.parent_cost
+    for region in sorted(set(stock.regions)):
+        parents = [parent for parent, of in enumerate(stock.regions) if of == region and stock.parents[parent]]
+        best = [np.full(worth.shape[1], NEVER)]
+        best[0][0] = stock.parent_cost
+        for parent in parents:
+            best.append(_convolved(best[-1], worth[parent]))
+        value = fillings.worth + best[-1][fillings.sizes]
+        for _, position in _richest(value[None, :], least):
+            size = missing = int(fillings.sizes[position])
+            bins: list[Cut] = []
+            for number in range(len(parents) - 1, -1, -1):
+                parts = np.arange(missing + 1)
+                found = best[number][missing - parts] + np.where(parts > 0, worth[parents[number], parts], 0)
+                part = int(found.argmax())
+                bins += _bins(fillings, rents, tables, parents[number], part) if part else []
+                missing -= part
+            if len({parent for parent, _, _ in bins}) > 1:
+                yield assemble(fillings, (size,), bins)
+
+
+def _convolved(before: Floats, worth: Floats) -> Floats:
+    """Return the best worth of so much in what came before and one more parent."""
+    after = before.copy()
+    for part in np.flatnonzero(worth > NEVER / 2)[1:].tolist():
+        np.maximum(after[part:], before[: len(before) - part] + worth[part], out=after[part:])
+    return after
+
+
+def _bins(fillings: Fillings, rents: Rents, tables: Sequence[Floats], parent: int, missing: int) -> list[Cut]:
+    """Return the bins of a parent over which so much of the first item that is cut is laid best."""
+    stock, bins = fillings.stock, []
+    for number in range(len(tables) - 2, -1, -1):
+        used, before = int(stock.grid[parent, number]), tables[number][parent]
+        parts = np.arange(1, min(missing, stock.room) + 1)
+        if used == len(stock.used) or not len(parts):
+            continue
+        worth = before[missing - parts] + fillings.beside_one[stock.used[used], parts]
+        best = int(worth.argmax())
+        if worth[best] - rents.by_parent[parent, number] > before[missing]:
+            bins.append(Cut(parent, used, ((0, int(parts[best])),)))
+            missing -= int(parts[best])
+    return bins
 
 
 def _knapsacks(fillings: Fillings, rents: Rents) -> list[Floats]:
@@ -159,6 +199,8 @@ class _Links:
         one, two = fillings.beside_one[stock.used], fillings.beside_two
         last[:-1] = one
         for size, worth in zip(fillings.sizes.tolist(), fillings.worth.tolist(), strict=True):
+            if size > 2 * stock.room:
+                break
             parts = np.arange(max(1, size - stock.room), min(size - 1, stock.room) + 1)
             first[:-1, size - parts] = np.maximum(first[:-1, size - parts], worth + one[:, parts])
             middle[:-1][:, :, size - parts] = np.maximum(middle[:-1][:, :, size - parts], worth + two[:, :, parts])
@@ -210,7 +252,7 @@ class _ChainSearch:
 
     def closed(self, bins: tuple[int, ...]) -> Floats:
         """Return the best worth of a whole chain over some bins, shape (parents,)."""
-        return np.maximum.reduce([self._ends(bins, last).max(axis=1) for last in bins])
+        return np.asarray(np.maximum.reduce([self._ends(bins, last).max(axis=1) for last in bins]))
 
     def _ends(self, bins: tuple[int, ...], last: int) -> Floats:
         worth = self.open(_without(bins, last)) + self.links.last[self.grid[:, last]]
@@ -221,19 +263,19 @@ class _ChainSearch:
         last = max(bins, key=lambda number: self._ends(bins, number)[parent].max())
         carried = int(self._ends(bins, last)[parent].argmax())
         cut: list[int] = []
-        found = [Cut(int(self.grid[parent, last]), ((0, carried),))]
+        found = [Cut(parent, int(self.grid[parent, last]), ((0, carried),))]
         bins = _without(bins, last)
         while len(bins) > 1:
             before = {number: self._before(parent, bins, number, carried) for number in bins}
             last = max(bins, key=lambda number: before[number].max())
             taken, used = int(before[last].argmax()), int(self.grid[parent, last])
-            found.append(self._middle(used, taken, carried, cut))
+            found.append(Cut(parent, used, self._middle(used, taken, carried, cut)))
             bins, carried = _without(bins, last), taken
         used = int(self.grid[parent, bins[0]])
         size = self._handed(self.fillings.beside_one[self.fillings.stock.used[used]], carried)
-        found.append(Cut(used, ((len(cut), size - carried),)))
+        found.append(Cut(parent, used, ((len(cut), size - carried),)))
         cut.append(size)
-        return assemble(self.fillings, parent, cut, found)
+        return assemble(self.fillings, cut, found)
 
     def _before(self, parent: int, bins: tuple[int, ...], last: int, carried: int) -> Floats:
         """Return the worth of handing something on from a bin, by what it has taken over."""
@@ -241,14 +283,14 @@ class _ChainSearch:
         worth = self.open(_without(bins, last))[parent] + self.links.middle[used, :, carried]
         return np.asarray(worth - self.rents.by_parent[parent, last])
 
-    def _middle(self, used: int, taken: int, carried: int, cut: list[int]) -> Cut:
-        """Return a bin in the middle; where an item ends in it, that item joins those cut."""
+    def _middle(self, used: int, taken: int, carried: int, cut: list[int]) -> tuple[tuple[int, int], ...]:
+        """Return the parts in a bin in the middle; where an item begins in it, that item joins those cut."""
         room = int(self.fillings.stock.states.total[self.fillings.stock.used[used]])
         if taken > room:
-            return Cut(used, ((len(cut), room),))
+            return ((len(cut), room),)
         size = self._handed(self.fillings.beside_two[used, taken], carried)
         cut.append(size)
-        return Cut(used, ((len(cut), taken), (len(cut) - 1, size - carried)))
+        return (len(cut), taken), (len(cut) - 1, size - carried)
 
     def _handed(self, beside: Floats, carried: int) -> int:
         """Return the size of the item of which a bin best hands on so much."""

@@ -38,9 +38,12 @@ class Stock:
     bin_cost: int
     piece_cost: int
     regions: tuple[int, ...]
-    """Region of every parent: items may be cut between parents of one region."""
+    """Region of every parent."""
     parent_cost: int
-    """What an item pays for every parent beyond the first."""
+    region_cost: int
+    """What an item pays for every parent, and every region, beyond the first."""
+    shared: bool
+    """Whether parents of a region must share items for all to be seated."""
 
     def only(self, parents: Sequence[Sequence[int]]) -> Stock:
         """Return the stock with other bins in its parents."""

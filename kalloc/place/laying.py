@@ -13,6 +13,7 @@ from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.packing import Chosen, pack
 from kalloc.place.prices import pooled
+from kalloc.place.residues import common_divisor, groups_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating, by_choice
 from kalloc.place.states import Children, States, TooManyStepsError
@@ -132,7 +133,6 @@ def _pack_scope(
     Raises:
         TooManyStepsError: when the states of the bins are too many; nothing is seated then.
     """
-    weights = seating.rooms.topology.weights
     yard = yard_of(seating, zone, grain, scope)
     waiting: dict[int, list[Item]] = defaultdict(list)
     for item in items:
@@ -140,7 +140,7 @@ def _pack_scope(
     blocks = _blocks(yard)
     rooms = [sum(sum(map(sum, yard.insides[parent])) for parent in block) for block in blocks]
     shares = share_out({size: len(members) for size, members in waiting.items()}, rooms)
-    stocks = [_stock(seating.rooms, yard, block, max(share)) for block, share in zip(blocks, shares, strict=True)]
+    stocks = [_stock(seating.rooms, yard, block, share) for block, share in zip(blocks, shares, strict=True)]
     leave = sum(seating.rooms.topology.weights)
     for block, stock, share in zip(blocks, stocks, shares, strict=True):
         prices = pooled(stock, share, limits)
@@ -149,22 +149,31 @@ def _pack_scope(
     return [item for members in waiting.values() for item in members]
 
 
-def _stock(rooms: Rooms, yard: Yard, block: Sequence[int], largest: int) -> Stock:
-    """Return the stock of a block of parents.
+def _stock(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]) -> Stock:
+    """Return the stock of a block of parents for items of some sizes.
 
     Raises:
         TooManyStepsError: when the states of the bins are too many.
     """
     weights, scope = rooms.topology.weights, yard.scope
     bins = [bin for parent in block for bin in yard.insides[parent]]
-    states = States(dict.fromkeys(bins), min(max(map(sum, bins)), largest), MAX_STEPS)
+    states = States(dict.fromkeys(bins), min(max(map(sum, bins)), max(sizes)), MAX_STEPS)
     above = _above(rooms, scope.bin, scope.region(weights))
+    regions = [int(above[yard.domains[parent][0]]) for parent in block]
+    room = [sum(map(sum, yard.insides[parent])) for parent in block]
+    modulus, _ = common_divisor(sizes)
+    slack = sum(room) - sum(size * count for size, count in sizes.items())
+    shared = sum(of % modulus for of in room) > slack
+    if shared:
+        regions = groups_of([of % modulus for of in room], regions, modulus, slack)
     return Stock(
         states,
         tuple(tuple(states.index[bin] for bin in yard.insides[parent]) for parent in block),
         *scope.costs(weights),
-        tuple(int(above[yard.domains[parent][0]]) for parent in block),
+        tuple(regions),
         max(1, sum(weights[scope.region(weights) + 1 : scope.parent + 1])),
+        max(1, sum(weights[: scope.region(weights) + 1])),
+        shared,
     )
 
 

@@ -28,7 +28,11 @@ MAX_NEIGHBOURHOODS = 4
 """Neighbourhoods tried since the last that was better."""
 NEIGHBOURS = 48
 """Bins of a neighbourhood."""
-VARIATIONS = 12
+NEGLIGIBLE = 2e-5
+"""Share of the costs that is not worth another neighbourhood."""
+LIKELY = 0.5
+"""Share from which on a pattern over several parents is taken."""
+VARIATIONS = 4
 """Times that prices are varied before whole numbers are chosen."""
 SOFT, HARD = 2.0, float("inf")
 """Times its worth that leaving an item out costs: at first, and once some would be left out."""
@@ -88,13 +92,14 @@ def pack(
         floor: what all costs at least: nothing better is sought once it is reached.
         limits: of the solve.
     """
+    few = FEW_BINS if sum(map(len, stock.parents)) > MANY_BINS else MANY_BINS
     best = dive(stock, sizes, worth, leave, floor, FEW_BINS, limits)
-    if best.left and not limits.over:
-        other = dive(stock, sizes, worth, leave, floor, MANY_BINS, limits)
+    if best.left and few > FEW_BINS and not limits.over:
+        other = dive(stock, sizes, worth, leave, floor, few, limits)
         best = min(best, other, key=lambda packing: packing.cost(stock, leave))
     dice = np.random.default_rng(limits.seed)
-    tries, floor = MAX_NEIGHBOURHOODS, max(floor, best.value)
-    while tries and best.cost(stock, leave) >= floor + 1 and not limits.over:
+    tries, enough = MAX_NEIGHBOURHOODS, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
+    while tries and best.cost(stock, leave) >= enough and not limits.over:
         tries -= 1
         picked = _neighbours(best, stock, dice)
         if len(picked) == len(stock.parents):
@@ -106,12 +111,35 @@ def pack(
 
 
 def _neighbours(packing: Packing, stock: Stock, dice: np.random.Generator) -> set[int]:
-    """Return parents whose bins are to be packed anew: some of those that were packed last, and any others."""
-    late = list(dict.fromkeys(parent for chosen in reversed(packing.chosen) for parent in chosen.parents))[: len(stock.parents) // 2]
-    order = [*dice.permutation(late).tolist(), *dice.permutation(len(stock.parents)).tolist()]
-    mixed = list(dict.fromkeys(parent for pair in zip(order, reversed(order), strict=True) for parent in pair))
-    reach = np.cumsum([len(stock.parents[parent]) for parent in mixed])
-    return set(mixed[: int(np.searchsorted(reach, NEIGHBOURS)) + 1])
+    """Return parents whose bins are to be packed anew, in whole regions where parents must share items.
+
+    Where items are left out, those with room come first; else some of those that were packed last, and any others.
+    """
+    everyone = dice.permutation(len(stock.parents)).tolist()
+    if packing.left:
+        free = _free(packing, stock)
+        order = sorted(everyone, key=lambda parent: free[parent] == 0)
+    else:
+        late = list(dict.fromkeys(parent for chosen in reversed(packing.chosen) for parent in chosen.parents))
+        some = dice.permutation(late[: len(stock.parents) // 2]).tolist()
+        order = [parent for pair in zip(some, everyone, strict=False) for parent in pair] + everyone
+    picked: dict[int, None] = {}
+    for parent in order:
+        mates = [mate for mate, region in enumerate(stock.regions) if region == stock.regions[parent]]
+        picked.update(dict.fromkeys(mates if stock.shared else [parent]))
+        if sum(len(stock.parents[parent]) for parent in picked) > NEIGHBOURS:
+            break
+    return set(picked)
+
+
+def _free(packing: Packing, stock: Stock) -> list[int]:
+    """Return the room that is left in every parent."""
+    free = [sum(int(stock.states.total[state]) for state in bins) for bins in stock.parents]
+    for pattern, parents, missing in packing.chosen:
+        for parent, filled in zip(parents, pattern.bins, strict=True):
+            for item, step in zip(filled.items, filled.steps, strict=True):
+                free[parent] -= 0 if item in missing else int(stock.states.part[step])
+    return free
 
 
 def _again(
@@ -126,11 +154,13 @@ def _again(
     kept = tuple(chosen for chosen in packing.chosen if not picked.issuperset(chosen.parents))
     out = [chosen for chosen in packing.chosen if picked.issuperset(chosen.parents)]
     items = packing.left + Counter(size for chosen in out for size in chosen.sizes)
-    free: list[list[int]] = [[] for _ in stock.parents]
-    for chosen in out:
+    free = [Counter(bins if parent in picked else ()) for parent, bins in enumerate(stock.parents)]
+    for chosen in kept:
         for parent, filled in zip(chosen.parents, chosen.pattern.bins, strict=True):
-            free[parent].append(filled.state)
-    found = dive(stock.only(free), items, worth, leave, NOTHING, FEW_BINS, limits)
+            if parent in picked:
+                free[parent][filled.state] -= 1
+    part = stock.only([tuple(counts.elements()) for counts in free])
+    found = dive(part, items, worth, leave, NOTHING, FEW_BINS, limits)
     return Packing(kept + found.chosen, found.left, packing.value)
 
 
@@ -147,19 +177,19 @@ def dive(
     items, chosen, value = +sizes, list[Chosen](), NOTHING
     if not items or not stock.used:
         return Packing((), items, value)
-    soft, wide = SOFT, False
-    master = Master(stock, items, leave, worth, soft)
+    soft, wide = SOFT, stock.shared
+    master = Master(stock, items, leave, worth, soft, wide)
     for _ in range(MAX_DIVES):
         last = sum(map(len, stock.parents)) <= few
         spent = sum(found.cost(stock) for found in chosen)
         if not master.generate(NOTHING if last else floor - spent, limits):
             break
-        if master.left_out > TOLERANCE and not wide:
-            soft, wide = HARD, soft == HARD
+        if master.left_out > TOLERANCE and not (wide and soft == HARD):
+            soft, wide = HARD, wide or soft == HARD
             master = master.again(stock, items, soft, wide)
             continue
         value = value if chosen else master.value
-        taken = [] if last else _large(master) or _wholly(master)
+        taken = [] if last else _large(master) or _wide(master) or _wholly(master)
         final = not taken
         if final:
             master.vary(VARIATIONS, limits.seed)
@@ -178,7 +208,7 @@ def _large(master: Master) -> list[Pattern]:
     What little room is left in the end could not hold them.
     """
     large = Counter({size: count for size, count in master.items.items() if size > master.stock.room})
-    bins: Counter[tuple[int | None, int]] = Counter(dict(master.lent))
+    bins: Counter[tuple[int | None, int]] = Counter(dict(master.lent.items()))
     taken = []
     for pattern in sorted(master.patterns, key=lambda pattern: -master.shares[master.patterns[pattern]]):
         if not large or master.shares[master.patterns[pattern]] < TOLERANCE:
@@ -187,6 +217,27 @@ def _large(master: Master) -> list[Pattern]:
         if held and held <= large and pattern.uses <= bins:
             taken.append(pattern)
             large -= held
+            bins.subtract(pattern.uses)
+    return taken
+
+
+def _wide(master: Master) -> list[Pattern]:
+    """Return the patterns over several parents that the linear program mostly takes; the one that it takes most at least.
+
+    What they leave in every parent can then be filled without others.
+    """
+    wide = {
+        pattern: master.shares[column]
+        for pattern, column in master.patterns.items()
+        if master.shares[column] > TOLERANCE and len({filled.parent for filled in pattern.bins}) > 1
+    }
+    bins: Counter[tuple[int | None, int]] = Counter(dict(master.lent.items()))
+    items, taken = Counter(master.items), list[Pattern]()
+    for pattern in sorted(wide, key=lambda pattern: -wide[pattern]):
+        held = Counter(pattern.sizes)
+        if (wide[pattern] >= LIKELY or not taken) and pattern.uses <= bins and held <= items:
+            taken.append(pattern)
+            items -= held
             bins.subtract(pattern.uses)
     return taken
 

@@ -9,7 +9,7 @@ prices join it, until none is worth more than it costs.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,7 +64,9 @@ class Cut(NamedTuple):
 def assemble(fillings: Fillings, cut: Sequence[int], bins: Sequence[Cut]) -> Pattern:
     """Return the pattern of some bins, with items that are cut and their parts; the rest is filled at its best."""
     stock, sizes, filled = fillings.stock, list(cut), []
-    cost = stock.parent_cost * (len({parent for parent, _, _ in bins}) - 1)
+    parents = {parent for parent, _, _ in bins if parent is not None}
+    regions = {stock.regions[parent] for parent in parents}
+    cost = stock.parent_cost * max(0, len(parents) - 1) + stock.region_cost * max(0, len(regions) - 1)
     for parent, used, parts in bins:
         state = stock.used[used]
         laid = fillings.fill(state, *(part for _, part in parts))
@@ -104,35 +106,64 @@ def stars(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
 
 
 def galaxies(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
-    """Yield items cut over parents of one region, parent by parent the best part: a knapsack over those of a region."""
-    tables = _knapsacks(fillings, rents)
-    stock, worth = fillings.stock, tables[-1] - fillings.stock.parent_cost
-    for region in sorted(set(stock.regions)):
-        parents = [parent for parent, of in enumerate(stock.regions) if of == region and stock.parents[parent]]
-        best = [np.full(worth.shape[1], NEVER)]
-        best[0][0] = stock.parent_cost
-        for parent in parents:
-            best.append(_convolved(best[-1], worth[parent]))
-        value = fillings.worth + best[-1][fillings.sizes]
-        for _, position in _richest(value[None, :], least):
-            size = missing = int(fillings.sizes[position])
-            bins: list[Cut] = []
-            for number in range(len(parents) - 1, -1, -1):
-                parts = np.arange(missing + 1)
-                found = best[number][missing - parts] + np.where(parts > 0, worth[parents[number], parts], 0)
-                part = int(found.argmax())
-                bins += _bins(fillings, rents, tables, parents[number], part) if part else []
+    """Yield items cut over parents: the best of every region, and those over several regions.
+
+    Knapsacks again: over the parents of every region, then over the regions.
+    """
+    tables, stock = _knapsacks(fillings, rents), fillings.stock
+    regions: dict[int, list[int]] = defaultdict(list)
+    for parent, region in enumerate(stock.regions):
+        if stock.parents[parent]:
+            regions[region].append(parent)
+    inside = {
+        region: _Knapsack([tables[-1][parent] for parent in parents], stock.parent_cost)
+        for region, parents in regions.items()
+    }
+    across = _Knapsack([knapsack.worth for knapsack in inside.values()], stock.region_cost)
+    value = fillings.worth + np.stack([*(found.worth for found in inside.values()), across.worth])[:, fillings.sizes]
+    for row, position in _richest(value, least):
+        size = int(fillings.sizes[position])
+        names = list(regions)
+        shares = [(row, size)] if row < len(regions) else across.shares(size)
+        bins = [
+            cut
+            for region, share in shares
+            for parent, part in inside[names[region]].shares(share)
+            for cut in _bins(fillings, rents, tables, regions[names[region]][parent], part)
+        ]
+        if len({cut.parent for cut in bins}) > 1:
+            yield assemble(fillings, (size,), bins)
+
+
+class _Knapsack:
+    """The best worth of so much of an item in some domains, of which every one after the first costs something."""
+
+    def __init__(self, worth: Sequence[Floats], cost: int) -> None:
+        self._domains, self._cost = worth, cost
+        first = np.full(len(worth[0]), NEVER)
+        first[0] = cost
+        self._sums = [first]
+        for one in worth:
+            before, after = self._sums[-1], self._sums[-1].copy()
+            for part in np.flatnonzero(one > NEVER / 2).tolist():
+                if part:
+                    np.maximum(after[part:], before[: len(before) - part] + (one[part] - cost), out=after[part:])
+            self._sums.append(after)
+
+    @property
+    def worth(self) -> Floats:
+        """By size."""
+        return self._sums[-1]
+
+    def shares(self, missing: int) -> Iterator[tuple[int, int]]:
+        """Yield the positions of the domains over which so much is laid best, each with its share."""
+        for number in range(len(self._domains) - 1, -1, -1):
+            parts = np.arange(1, missing + 1)
+            found = self._sums[number][missing - parts] + self._domains[number][parts] - self._cost
+            if missing and found.max() > self._sums[number][missing]:
+                part = int(parts[found.argmax()])
+                yield number, part
                 missing -= part
-            if len({parent for parent, _, _ in bins}) > 1:
-                yield assemble(fillings, (size,), bins)
-
-
-def _convolved(before: Floats, worth: Floats) -> Floats:
-    """Return the best worth of so much in what came before and one more parent."""
-    after = before.copy()
-    for part in np.flatnonzero(worth > NEVER / 2)[1:].tolist():
-        np.maximum(after[part:], before[: len(before) - part] + worth[part], out=after[part:])
-    return after
 
 
 def _bins(fillings: Fillings, rents: Rents, tables: Sequence[Floats], parent: int, missing: int) -> list[Cut]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
 from kalloc.allocate.model import Allocation
 from kalloc.instance import Instance
-from kalloc.plan import LevelResult, Termination, TierResult
+from kalloc.plan import Termination, TierResult
 from kalloc.solver import Limits
 from kalloc.verify import Score
 
@@ -41,14 +40,9 @@ class Proof:
 
 
 def proof_of(
-    instance: Instance, allocation: Allocation, bounds: Bounds, value: Score, levels: Mapping[str, LevelResult]
+    instance: Instance, allocation: Allocation, bounds: Bounds, value: Score, by_level: int
 ) -> Proof:
-    """Put together the bounds of every plan and those of the levels, which take the allocation as given."""
-    weights = instance.topology.weights
-    by_level = sum(
-        weight * ((level.bound or level.need) - level.need)
-        for weight, level in zip(weights, levels.values(), strict=True)
-    )
+    """Put together the bounds of every plan and that of the levels, which takes the allocation as given."""
     everywhere = bounds.fragmentation_bound or 0
     best, given = (everywhere, None) if everywhere >= by_level else (by_level, "allocation")
     tiers = {

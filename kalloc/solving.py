@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from kalloc.allocate.model import Allocation, build, count, decode, merit
@@ -18,6 +18,7 @@ from kalloc.place.bounds import fewest_spans
 from kalloc.place.engine import scattering, seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
+from kalloc.place.pairs import Pair, best_sum, fewest_pair, pairs_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
@@ -243,10 +244,10 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
     value = score(run.instance, plan)
     checked = time.monotonic()
     run.record(value.fragmentation, decision.fragmentation_bound)
-    levels = bound_levels(run, rooms, decision, value)
+    levels, least = bound_levels(run, rooms, decision, value)
     run.seconds["place"] = time.monotonic() - began - (checked - checking)
     run.seconds["verify"] = checked - checking
-    proof = proof_of(run.instance, allocation, decision, value, levels)
+    proof = proof_of(run.instance, allocation, decision, value, least)
     run.record(value.fragmentation, proof.fragmentation_bound)
     return Result(
         plan=plan,
@@ -263,21 +264,34 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
     )
 
 
-def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> dict[str, LevelResult]:
-    """Return spans, need and the fewest spans proven possible, for every level, given the allocation."""
+def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int]:
+    """Return spans, need and the fewest spans proven possible for every level, and a bound of the score, for what is given.
+
+    The score's bound is the best sum of bounds of single levels and of pairs of them.
+    """
     need_of, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
     items = items_of(run.instance, rooms, decision.granted)
-    bounds = {}
     weights = run.instance.topology.weights
     exact = list(value.levels.values())
+
+    def weighed_at(counts: Mapping[str, tuple[int, ...]], levels: Pair) -> dict[str, int]:
+        return {project: sum(weights[at] * count[at] for at in levels) for project, count in counts.items()}
+
+    pairs = {}
+    for pair in pairs_of(weights):
+        least = weighed_at(need_of, pair)
+        pairs[pair] = fewest_pair(rooms, items, least, weighed_at(spans, pair), pair, run.limits) - sum(least.values())
+    bounds = {}
     for level in sorted(range(len(weights)), key=lambda at: -weights[at] * (exact[at].spans - exact[at].need)):
         need = {project: counts[level] for project, counts in need_of.items()}
         reached = {project: counts[level] for project, counts in spans.items()}
         bounds[level] = fewest_spans(rooms, items, need, reached, level, run.limits)
-    return {
+    single = {level: weights[level] * (bounds[level] - exact[level].need) for level in bounds}
+    levels = {
         name: LevelResult(found.spans, found.need, bounds[level])
         for level, (name, found) in enumerate(value.levels.items())
     }
+    return levels, best_sum(single, pairs)
 
 
 def needed(run: Run, granted: Granted) -> dict[str, tuple[int, ...]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from kalloc.place.flow import Demand, FlowBuilder, TooLargeError
 from kalloc.place.items import Item, Shape
+from kalloc.place.residues import common_divisor, fewest_merges
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.tree import Bin, Place
 from kalloc.solver import Limits, Model, Status, relaxed_bound, solve_scip
@@ -55,7 +56,7 @@ def fewest_spans(
     if limits.over or sum(spans.values()) <= least_of_all:
         return least_of_all
 
-    def beyond(component: _Component) -> int:
+    def beyond(component: Component) -> int:
         least = sum(least_of[seen.project] for seen in component.members)
         reached = sum(spans[seen.project] for seen in component.members)
         if reached <= least or limits.over:
@@ -63,13 +64,13 @@ def fewest_spans(
         kept = sum(seen.kept for seen in component.members)
         return max(0, kept + _component_bound(rooms, component, level, reached - kept, limits) - least)
 
-    components = _components(_seen_at(rooms, item, level) for item in items)
+    found = components(seen_at(rooms, item, level) for item in items)
     with ThreadPoolExecutor(limits.threads) as pool:
-        return least_of_all + sum(pool.map(beyond, components))
+        return least_of_all + sum(pool.map(beyond, found))
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What the model of one level sees of an item."""
 
     project: str
@@ -85,14 +86,14 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class _Component:
+class Component:
     """Items that compete for nodes with each other and with nobody else."""
 
     zones: Zones
-    members: list[_Seen]
+    members: list[Seen]
 
 
-def _seen_at(rooms: Rooms, item: Item, level: int) -> _Seen | None:
+def seen_at(rooms: Rooms, item: Item, level: int) -> Seen | None:
     """Return what a level's model sees of an item, or None where it is left out and counts with its need.
 
     Nodes have one kind, and what is kept on full nodes stands apart from what is seated anew: there the spans of all
@@ -110,12 +111,12 @@ def _seen_at(rooms: Rooms, item: Item, level: int) -> _Seen | None:
         Shape((amount,), (zones,), level if whole else None, None, None)
         for amount, zones in zip(shape.amounts, shape.zones, strict=True)
     )
-    return _Seen(item.project, parts, len(nodes))
+    return Seen(item.project, parts, len(nodes))
 
 
-def _components(seen: Iterable[_Seen | None]) -> list[_Component]:
+def components(seen: Iterable[Seen | None]) -> list[Component]:
     """Group items whose zones are linked."""
-    found: list[_Component] = []
+    found: list[Component] = []
     for item in seen:
         if item is None:
             continue
@@ -125,11 +126,11 @@ def _components(seen: Iterable[_Seen | None]) -> list[_Component]:
             continue
         found = [entry for entry in found if not entry.zones & item.zones]
         members = [member for entry in linked for member in entry.members]
-        found.append(_Component(item.zones.union(*(entry.zones for entry in linked)), [*members, item]))
+        found.append(Component(item.zones.union(*(entry.zones for entry in linked)), [*members, item]))
     return found
 
 
-def _component_bound(rooms: Rooms, component: _Component, level: int, enough: int, limits: Limits) -> int:
+def _component_bound(rooms: Rooms, component: Component, level: int, enough: int, limits: Limits) -> int:
     """Return a lower bound of the spans of a component's parts; no more is done than it takes to reach ``enough``."""
     kinds: dict[str, Zones] = defaultdict(frozenset)
     for zone in component.zones:
@@ -138,11 +139,15 @@ def _component_bound(rooms: Rooms, component: _Component, level: int, enough: in
         replace(shape, zones=(kinds[shape.amounts[0][0]],)) for seen in component.members for shape in seen.parts
     )
     domains = {kind: _domains(rooms, zones, level) for kind, zones in kinds.items()}
+    asked: Counter[int] = Counter()
+    for shape, count in shapes.items():
+        asked[shape.gpus] += count
     largest = max(max(found) for found in domains.values())
     node = gcd(*(rooms.node_gpus[zone] for zone in component.zones))
-    grain, longest = (1, MAX_ARCS // largest) if largest <= SMALL_ROOM else (gcd(node, _grain(shapes)), None)
+    grain, longest = (1, MAX_ARCS // largest) if largest <= SMALL_ROOM else (gcd(node, divisor(asked)), None)
+    merged = sum(_merged(domains[kind], shapes, kind, limits) for kind in kinds)
     if largest // grain > MAX_GRAINS:
-        return 0
+        return merged
     tree = Place(level=-1, weight=0)
     for kind, found in domains.items():
         for room, count in found.items():
@@ -156,13 +161,27 @@ def _component_bound(rooms: Rooms, component: _Component, level: int, enough: in
             dropped += count * -(-gpus // max(domains[kind]))
         else:
             demands[replace(shape, amounts=((kind, gpus // grain * grain),))] += count
-    return dropped + _solve(rooms, tree, demands, enough - dropped, limits)
+    return max(merged, dropped + _solve(rooms, tree, demands, enough - dropped, limits))
 
 
 def _domains(rooms: Rooms, zones: Zones, level: int) -> Counter[int]:
     """Return the free GPUs of the domains of a level, counted."""
     by_domain = np.bincount(rooms.topology.domain[level], weights=rooms.open(zones)).astype(np.int64)
     return Counter(int(room) for room in by_domain if room > 0)
+
+
+def _merged(domains: Counter[int], shapes: Mapping[Shape, int], kind: str, limits: Limits) -> int:
+    """Return a lower bound of the parts of a kind by residues: a part each, and one more for every merge of domains."""
+    sizes: Counter[int] = Counter()
+    for shape, count in shapes.items():
+        if shape.amounts[0][0] == kind:
+            sizes[shape.gpus] += count
+    modulus, others = common_divisor(sizes)
+    slack = sum(room * count for room, count in domains.items()) - sum(size * count for size, count in sizes.items())
+    residues: Counter[int] = Counter()
+    for room, count in domains.items():
+        residues[room % modulus] += count
+    return sizes.total() + fewest_merges(residues, modulus, others, slack, limits)
 
 
 def _solve(rooms: Rooms, tree: Place, demands: Mapping[Shape, int], enough: int, limits: Limits) -> int:
@@ -181,18 +200,14 @@ def _solve(rooms: Rooms, tree: Place, demands: Mapping[Shape, int], enough: int,
     return best
 
 
-def _grain(shapes: Counter[Shape]) -> int:
-    """Return the GPUs in which sizes are counted: the divisor of most of what is asked.
+def divisor(asked: Mapping[int, int]) -> int:
+    """Return the GPUs in which sizes are counted: the divisor of most of what is asked, from how often each is asked.
 
     Sizes are rounded down and rooms up to multiples of it, which can only lower the bound.
     """
-    weight: Counter[int] = Counter()
-    for shape, count in shapes.items():
-        weight[shape.gpus] += count * shape.gpus
-    total, grain = sum(weight.values()), 0
-    covered = 0
-    for size, share in weight.most_common():
+    total, grain, covered = sum(size * count for size, count in asked.items()), 0, 0
+    for size, count in sorted(asked.items(), key=lambda entry: -entry[0] * entry[1]):
         if covered * 10 >= total * 9:
             break
-        grain, covered = gcd(grain, size), covered + share
+        grain, covered = gcd(grain, size), covered + size * count
     return max(1, grain)

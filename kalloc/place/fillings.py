@@ -39,11 +39,19 @@ class Stock:
     piece_cost: int
     regions: tuple[int, ...]
     """Region of every parent."""
+    groups: tuple[int, ...]
+    """Group of every parent: items may be cut between parents of one group."""
     parent_cost: int
     region_cost: int
     """What an item pays for every parent, and every region, beyond the first."""
     shared: bool
-    """Whether parents of a region must share items for all to be seated."""
+    """Whether parents of a group must share items for all to be seated."""
+
+    @classmethod
+    def of(cls, parents: tuple[tuple[int, ...], ...], states: States, bin_cost: int, piece_cost: int) -> Stock:
+        """Return the stock of bins whose parents cost nothing and share no items."""
+        apart = tuple(range(len(parents)))
+        return cls(states, parents, bin_cost, piece_cost, apart, apart, 0, 0, False)
 
     def only(self, parents: Sequence[Sequence[int]]) -> Stock:
         """Return the stock with other bins in its parents."""

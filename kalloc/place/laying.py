@@ -164,13 +164,13 @@ def _stock(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]) 
     modulus, _ = common_divisor(sizes)
     slack = sum(room) - sum(size * count for size, count in sizes.items())
     shared = sum(of % modulus for of in room) > slack
-    if shared:
-        regions = groups_of([of % modulus for of in room], regions, modulus, slack)
+    groups = groups_of([of % modulus for of in room], regions, modulus, slack) if shared else [0] * len(block)
     return Stock(
         states,
         tuple(tuple(states.index[bin] for bin in yard.insides[parent]) for parent in block),
         *scope.costs(weights),
         tuple(regions),
+        tuple(groups),
         max(1, sum(weights[scope.region(weights) + 1 : scope.parent + 1])),
         max(1, sum(weights[: scope.region(weights) + 1])),
         shared,

@@ -111,7 +111,7 @@ def pack(
 
 
 def _neighbours(packing: Packing, stock: Stock, dice: np.random.Generator) -> set[int]:
-    """Return parents whose bins are to be packed anew, in whole regions where parents must share items.
+    """Return parents whose bins are to be packed anew, in whole groups where parents must share items.
 
     Where items are left out, those with room come first; else some of those that were packed last, and any others.
     """
@@ -125,7 +125,7 @@ def _neighbours(packing: Packing, stock: Stock, dice: np.random.Generator) -> se
         order = [parent for pair in zip(some, everyone, strict=False) for parent in pair] + everyone
     picked: dict[int, None] = {}
     for parent in order:
-        mates = [mate for mate, region in enumerate(stock.regions) if region == stock.regions[parent]]
+        mates = [mate for mate, group in enumerate(stock.groups) if group == stock.groups[parent]]
         picked.update(dict.fromkeys(mates if stock.shared else [parent]))
         if sum(len(stock.parents[parent]) for parent in picked) > NEIGHBOURS:
             break

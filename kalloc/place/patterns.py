@@ -106,30 +106,33 @@ def stars(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
 
 
 def galaxies(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
-    """Yield items cut over parents: the best of every region, and those over several regions.
+    """Yield items cut over parents of a group: the best of every region, and those over several regions.
 
     Knapsacks again: over the parents of every region, then over the regions.
     """
     tables, stock = _knapsacks(fillings, rents), fillings.stock
-    regions: dict[int, list[int]] = defaultdict(list)
-    for parent, region in enumerate(stock.regions):
+    parents_of: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for parent, key in enumerate(zip(stock.groups, stock.regions, strict=True)):
         if stock.parents[parent]:
-            regions[region].append(parent)
+            parents_of[key].append(parent)
     inside = {
-        region: _Knapsack([tables[-1][parent] for parent in parents], stock.parent_cost)
-        for region, parents in regions.items()
+        key: _Knapsack([tables[-1][parent] for parent in parents], stock.parent_cost)
+        for key, parents in parents_of.items()
     }
-    across = _Knapsack([knapsack.worth for knapsack in inside.values()], stock.region_cost)
-    value = fillings.worth + np.stack([*(found.worth for found in inside.values()), across.worth])[:, fillings.sizes]
+    options = [([key], inside[key]) for key in inside]
+    for group in dict.fromkeys(group for group, _ in inside):
+        keys = [key for key in inside if key[0] == group]
+        if len(keys) > 1:
+            options.append((keys, _Knapsack([inside[key].worth for key in keys], stock.region_cost)))
+    value = fillings.worth + np.stack([knapsack.worth for _, knapsack in options])[:, fillings.sizes]
     for row, position in _richest(value, least):
-        size = int(fillings.sizes[position])
-        names = list(regions)
-        shares = [(row, size)] if row < len(regions) else across.shares(size)
+        size, (keys, knapsack) = int(fillings.sizes[position]), options[row]
+        shares = [(0, size)] if len(keys) == 1 else knapsack.shares(size)
         bins = [
             cut
             for region, share in shares
-            for parent, part in inside[names[region]].shares(share)
-            for cut in _bins(fillings, rents, tables, regions[names[region]][parent], part)
+            for parent, part in inside[keys[region]].shares(share)
+            for cut in _bins(fillings, rents, tables, parents_of[keys[region]][parent], part)
         ]
         if len({cut.parent for cut in bins}) > 1:
             yield assemble(fillings, (size,), bins)

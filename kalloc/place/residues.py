@@ -45,37 +45,36 @@ def groups_of(residues: Sequence[int], regions: Sequence[int], modulus: int, sla
         if residues[domain] <= slack:
             slack -= residues[domain]
             alone.add(domain)
-    left = [domain for domain in range(len(residues)) if domain not in alone]
-    for within in (True, False):
-        pools: dict[int, list[int]] = defaultdict(list)
-        for domain in left:
-            pools[regions[domain] if within else 0].append(domain)
-        left = []
-        for pool in pools.values():
-            found, rest = _gather(pool, residues, modulus)
-            left += rest
-            for members in found:
-                for domain in members:
-                    group[domain] = members[0]
-    for domain in left:
-        group[domain] = left[0]
+    pools: dict[int, list[int]] = defaultdict(list)
+    for domain, region in enumerate(regions):
+        if domain not in alone:
+            pools[region].append(domain)
+    found, rests = [], list[list[int]]()
+    for pool in pools.values():
+        closed, rest = _gather([(residues[domain], [domain]) for domain in pool], modulus)
+        found += closed
+        rests.append(rest)
+    closed, rest = _gather([(sum(residues[domain] for domain in rest) % modulus, rest) for rest in rests], modulus)
+    for members in [*found, *closed, rest]:
+        for domain in members:
+            group[domain] = members[0]
     return group
 
 
-def _gather(pool: list[int], residues: Sequence[int], modulus: int) -> tuple[list[list[int]], list[int]]:
-    """Return groups that add up to a multiple, the smallest first, and who is in none of them."""
-    by_residue: dict[int, list[int]] = defaultdict(list)
-    for domain in pool:
-        by_residue[residues[domain]].append(domain)
+def _gather(pool: list[tuple[int, list[int]]], modulus: int) -> tuple[list[list[int]], list[int]]:
+    """Return sets of domains, each with its residue, in groups that add up to a multiple, and who is in none of them."""
+    by_residue: dict[int, list[list[int]]] = defaultdict(list)
+    for residue, domains in pool:
+        by_residue[residue].append(domains)
     found = []
-    for count in range(2, MOST_SHARING + 1):
+    for count in range(1, MOST_SHARING + 1):
         for members in combinations_with_replacement(sorted(by_residue), count):
             if sum(members) % modulus:
                 continue
             needed = Counter(members)
             while all(len(by_residue[residue]) >= times for residue, times in needed.items()):
-                found.append([by_residue[residue].pop() for residue in members])
-    return found, [domain for domains in by_residue.values() for domain in domains]
+                found.append([domain for residue in members for domain in by_residue[residue].pop()])
+    return found, [domain for sets in by_residue.values() for domains in sets for domain in domains]
 
 
 def fewest_merges(residues: Counter[int], modulus: int, others: int, slack: int, limits: Limits) -> int:

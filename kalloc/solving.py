@@ -265,7 +265,7 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
 
 
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int]:
-    """Return spans, need and the fewest spans proven possible for every level, and a bound of the score, for what is given.
+    """Return spans, need and the fewest spans proven for every level, and a bound of the score, for what is granted.
 
     The score's bound is the best sum of bounds of single levels and of pairs of them.
     """

@@ -73,7 +73,7 @@ class Master:
         return self.program.add(cost, [(self.size_row[size], 1.0)])
 
     def again(self, stock: Stock, items: Counter[int], soft: float, wide: bool) -> Master:
-        """Return a program over other items and bins that begins with the prices and the patterns in use of this one."""
+        """Return a program over other items and bins that begins with this one's prices and patterns in use."""
         known = dict(zip(self.sizes.tolist(), self.worth.tolist(), strict=True))
         other = Master(stock, items, self.leave, known, soft, wide)
         for pattern, column in self.patterns.items():

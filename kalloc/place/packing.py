@@ -222,7 +222,7 @@ def _large(master: Master) -> list[Pattern]:
 
 
 def _wide(master: Master) -> list[Pattern]:
-    """Return the patterns over several parents that the linear program mostly takes; the one that it takes most at least.
+    """Return the patterns over several parents that the linear program takes mostly, the foremost of them at least.
 
     What they leave in every parent can then be filled without others.
     """

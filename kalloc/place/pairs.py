@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import gcd
 
 import numpy as np
@@ -29,11 +30,16 @@ Pair = tuple[int, int]
 def pairs_of(weights: Sequence[int]) -> list[Pair]:
     """Return the neighbouring levels that cost something."""
     costly = [level for level, weight in enumerate(weights) if weight > 0]
-    return list(zip(costly, costly[1:], strict=False))
+    return list(pairwise(costly))
 
 
 def fewest_pair(
-    rooms: Rooms, items: Sequence[Item], cost_of: Mapping[str, int], reached: Mapping[str, int], pair: Pair, limits: Limits
+    rooms: Rooms,
+    items: Sequence[Item],
+    cost_of: Mapping[str, int],
+    reached: Mapping[str, int],
+    pair: Pair,
+    limits: Limits,
 ) -> int:
     """Return a proven lower bound of Σ weight · spans over two levels and all projects.
 

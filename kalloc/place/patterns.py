@@ -30,7 +30,7 @@ MOST_ENTRIES = 4_000_000
 
 
 class Filled(NamedTuple):
-    """A bin of a pattern: its parent, None for any; its state before; the item of the pattern and the step of each part."""
+    """A bin of a pattern: its parent, None for any; its state before; item of the pattern and step of each part."""
 
     parent: int | None
     state: int

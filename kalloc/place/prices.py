@@ -1,11 +1,11 @@
-"""Lower bounds of two and three levels at once, by prices of parts.
+"""Lower bounds of two levels at once, by prices of parts.
 
 Let a part of *a* cost an item a price, and be paid to the domain that hosts it. Whatever the prices are, no plan costs
 less than what the items would pay at least, each cut as it likes best, less what the domains would gain at most, each
 filled as it likes best: Lagrangian duality. Both are found exactly, the first by a recursion over sizes, the second by
 one pass over the states of :mod:`kalloc.place.states`, which sees a level and the one below it together. So a bound
 is as good as its prices, and holds whatever made them: here the duals of a linear program that grows by columns
-(Dantzig and Wolfe, 1960). Prices of their own for every parent add the level above.
+(Dantzig and Wolfe, 1960).
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from kalloc.solver import ColumnProgram, Ids, Limits
 SCALE = 2**20
 """Prices are rounded to multiples of 1 / SCALE before they prove a bound."""
 MAX_ROUNDS = 60
-MAX_PARENT_ROUNDS = 80
-"""Rounds of pricing: for all parents together, and for one parent."""
+"""Rounds of pricing."""
 CLOSE = 0.2
 """A bound so near the linear program's value is as good as it gets: it is rounded up."""
 
@@ -58,32 +57,29 @@ def cut(size: int, price: Ids, bin_cost: int, pays: Ids) -> Parts:
 
 @dataclass
 class _Program:
-    """The linear program whose duals are the prices: bins filled, items cut, no more parts of a size cut than hosted."""
+    """The linear program whose duals are the prices: bins filled, items cut, no more parts cut than hosted."""
 
     stock: Stock
     bins: Mapping[int, int]
     """How many bins there are of every state."""
-    sizes: Mapping[int, float | None]
-    """Per size, how many items there are; None where as many may come as pay."""
-    worth: Mapping[int, float]
-    """What an item of a size earns when it comes."""
+    items: Mapping[int, int]
+    """How many items there are of every size."""
     known: set[tuple[int, Parts]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         infinite = float("inf")
         self.state_row = {state: row for row, state in enumerate(self.bins)}
         first = len(self.state_row)
-        counted = [size for size, count in self.sizes.items() if count is not None]
-        self.size_row = {size: first + number for number, size in enumerate(counted)}
-        self.part_row = first + len(counted) - 1
+        self.size_row = {size: first + number for number, size in enumerate(self.items)}
+        self.part_row = first + len(self.size_row) - 1
         sides = [(-infinite, float(count)) for count in self.bins.values()]
-        sides += [(float(self.sizes[size] or 0), infinite) for size in counted]
+        sides += [(float(count), infinite) for count in self.items.values()]
         sides += [(0.0, infinite)] * self.stock.room
         self.program = ColumnProgram(sides)
         for size, row in self.size_row.items():
             self.program.add(float((self.stock.bin_cost + self.stock.piece_cost + 1) * 100 * size), [(row, 1.0)])
 
-    def fill(self, price: Floats, state: int, values: Floats, gain: Floats) -> bool:
+    def fill(self, state: int, values: Floats, gain: Floats) -> bool:
         """Add the best filling of a state at some prices; tell whether it is new."""
         steps = list(self.stock.states.walk(state, gain, values))
         parts = tuple(sorted(int(self.stock.states.part[step]) for step in steps))
@@ -91,8 +87,8 @@ class _Program:
             return False
         self.known.add((-1 - state, parts))
         cost = self.stock.piece_cost * sum(int(self.stock.states.pieces[step]) for step in steps)
-        terms = [(self.state_row[state], 1.0), *((self.part_row + part, float(n)) for part, n in Counter(parts).items())]
-        self.program.add(float(cost), terms)
+        terms = [(self.part_row + part, float(count)) for part, count in Counter(parts).items()]
+        self.program.add(float(cost), [*terms, (self.state_row[state], 1.0)])
         return True
 
     def cut(self, size: int, parts: Parts) -> bool:
@@ -100,20 +96,17 @@ class _Program:
         if (size, parts) in self.known:
             return False
         self.known.add((size, parts))
-        terms = [(self.part_row + part, -float(n)) for part, n in Counter(parts).items()]
-        if size in self.size_row:
-            terms.append((self.size_row[size], 1.0))
-        self.program.add(self.stock.bin_cost * len(parts) - self.worth.get(size, 0.0), terms)
+        terms = [(self.part_row + part, -float(count)) for part, count in Counter(parts).items()]
+        self.program.add(float(self.stock.bin_cost * len(parts)), [*terms, (self.size_row[size], 1.0)])
         return True
 
     def grow(self, price: Ids) -> int:
         """Add the best fillings and cuts at some prices, in units of 1 / SCALE; return how many are new."""
-        exact = price / SCALE
-        gain = exact[self.stock.states.part] - self.stock.piece_cost * self.stock.states.pieces
+        gain = price[self.stock.states.part] / SCALE - self.stock.piece_cost * self.stock.states.pieces
         values = self.stock.states.best(gain)
-        fresh = sum([self.fill(exact, state, values, gain) for state in self.bins])
-        pays = cheapest_cuts(price, self.stock.bin_cost, max(self.sizes))
-        return fresh + sum([self.cut(size, cut(size, price, self.stock.bin_cost, pays)) for size in self.sizes])
+        fresh = sum([self.fill(state, values, gain) for state in self.bins])
+        pays = cheapest_cuts(price, self.stock.bin_cost, max(self.items))
+        return fresh + sum([self.cut(size, cut(size, price, self.stock.bin_cost, pays)) for size in self.items])
 
     def prices(self, limits: Limits) -> tuple[float, Ids] | None:
         """Return value and prices of parts, in units of 1 / SCALE; None where the limits leave no time."""
@@ -155,7 +148,7 @@ def pooled(stock: Stock, items: Counter[int], limits: Limits) -> Priced:
     best = Priced(price, 0)
     if not items or not bins:
         return best
-    program = _Program(stock, bins, {size: float(count) for size, count in sorted(items.items())}, {})
+    program = _Program(stock, bins, dict(sorted(items.items())))
     exactly = True
     for turn in range(MAX_ROUNDS):
         proven = _pooled_bound(stock, bins, items, price)
@@ -176,52 +169,3 @@ def _pooled_bound(stock: Stock, bins: Mapping[int, int], items: Mapping[int, int
     pays, values = cheapest_cuts(price, stock.bin_cost, max(items)), gains(stock, price)
     paid = sum(count * int(pays[size]) for size, count in items.items())
     return paid - sum(count * int(values[state]) for state, count in bins.items())
-
-
-def by_parent(stock: Stock, items: Counter[int], parent_cost: int, start: Priced, worth: Floats, limits: Limits) -> int:
-    """Return a bound of a level, the one below and the one above it, by prices of parts for every parent.
-
-    It is on Σ parent cost · parents + bin cost · bins + child cost · children that the items span.
-
-    Args:
-        stock: the bins of every parent; parents with alike bins get the same prices.
-        items: how many there are of each size.
-        parent_cost: what an item pays for entering a parent.
-        start: prices to start from.
-        worth: what an item of each size, in ascending order, is to pay about in every parent.
-        limits: of the solve.
-    """
-    parents = Counter(tuple(sorted(Counter(states).items())) for states in stock.parents if states)
-    sizes = dict(zip(sorted(items), worth.tolist(), strict=True))
-    largest, gained = max(items), 0
-    pays = np.full(largest + 1, np.iinfo(np.int64).max // 4)
-    for bins, count in parents.items():
-        price = _parent_prices(stock, dict(bins), sizes, start.price, limits)
-        values = gains(stock, price)
-        gained += count * sum(times * int(values[state]) for state, times in bins)
-        room = sum(times * int(stock.states.total[state]) for state, times in bins)
-        fits = min(room, largest) + 1
-        pays[:fits] = np.minimum(pays[:fits], cheapest_cuts(price, stock.bin_cost, fits - 1))
-    total = cheapest_cuts(pays, parent_cost, largest)
-    paid = sum(count * int(total[size]) for size, count in items.items())
-    return -(-(paid - gained) // SCALE)
-
-
-def _parent_prices(
-    stock: Stock, bins: dict[int, int], worth: Mapping[int, float], start: Ids, limits: Limits
-) -> Ids:
-    """Return prices at which no item pays less in a parent than it is worth, and its bins gain least."""
-    room = sum(count * int(stock.states.total[state]) for state, count in bins.items())
-    sizes = {size: None for size in worth if size <= room}
-    if not sizes:
-        return np.zeros_like(start)
-    program = _Program(stock, bins, sizes, worth)
-    price = start
-    for _ in range(MAX_PARENT_ROUNDS):
-        if program.grow(price) == 0 or limits.over:
-            break
-        answer = program.prices(limits)
-        if answer is None:
-            break
-        price = answer[1]
-    return price

@@ -62,7 +62,7 @@ def groups_of(residues: Sequence[int], regions: Sequence[int], modulus: int, sla
 
 
 def _gather(pool: list[tuple[int, list[int]]], modulus: int) -> tuple[list[list[int]], list[int]]:
-    """Return sets of domains, each with its residue, in groups that add up to a multiple, and who is in none of them."""
+    """Return sets of domains, given with residues, in groups that add up to a multiple, and who is in none of them."""
     by_residue: dict[int, list[list[int]]] = defaultdict(list)
     for residue, domains in pool:
         by_residue[residue].append(domains)

@@ -90,7 +90,7 @@ class States:
 
     @cached_property
     def by_part(self) -> tuple[Ids, Ids, Ids]:
-        """The steps sorted by source and part: their order, where each pair begins, and (source, part) as one number."""
+        """The steps by source and part: their order, where each pair begins, and (source, part) as one number."""
         return grouped(self.source * (self.room + 1) + self.part)
 
     @cached_property

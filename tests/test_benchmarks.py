@@ -13,10 +13,10 @@ from kalloc.generate.national import FAMILIES
 from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request
 from kalloc.io import load
 from kalloc.plan import Grant, Plan
-from tests.benchmarks.bestfit import best_fit
-from tests.benchmarks.instances import INSTANCES, committed, report
+from tests.benchmarks.cases import UncleanError, fragmentation, removed
+from tests.benchmarks.fits import best_fit
+from tests.benchmarks.instances import INSTANCES, committed, measured
 from tests.benchmarks.measure import kalloc
-from tests.benchmarks.national import UncleanError, fragmentation, removed
 from tests.benchmarks.tables import markdown, number, share
 
 
@@ -128,7 +128,7 @@ def test_committed() -> None:
 
 def test_report() -> None:
     """The tables hold cost, tiers with bounds, and how an instance without a plan ended."""
-    text = "\n".join(report(["tiny/cap", "tiny/infeasible-mandatory"], runs=1))
+    text = "\n".join(measured(["tiny/cap", "tiny/infeasible-mandatory"], runs=1))
     rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines()]
     assert ("tiny/cap, merit", "80", "80", "0 %", "every plan") in rows
     assert [row[-2:] for row in rows if row[0] == "tiny/cap"] == [("optimal", "proven")]

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,8 +18,8 @@ import numpy as np
 
 from kalloc.instance import Instance
 from kalloc.plan import Grant, Plan
-from kalloc.verify import Needs
-from tests.benchmarks.fits import BEST, Hall, OutOfScopeError, Wish, best_fit, granted, seat
+from kalloc.verify import Needs, score
+from tests.benchmarks.fits import BEST, Hall, OutOfScopeError, Wish, at_random, best_fit, first_fit, granted, seat
 from tests.benchmarks.measure import Run, module
 
 UNIT = "su"
@@ -43,12 +43,38 @@ def missing() -> str | None:
 
 
 def rebalance(instance: Instance, plan: Plan, seconds: float) -> tuple[Plan | None, Run]:
-    """Seat the allocation of a plan: units by rebalancer, starting from best fit, and best fit inside the units.
+    """Seat the allocation of a plan: units by rebalancer, best fit inside; the best of the searches that time allows.
+
+    Returns:
+        The plan, None where every search failed, and what all searches took together.
 
     Raises:
         OutOfScopeError: as best fit, and where projects that differ in pool or kind compete for nodes.
     """
-    start = best_fit(instance, plan)
+    best: tuple[int, Plan] | None = None
+    runs: list[Run] = []
+    for start in _starts(instance, plan):
+        left = seconds - sum(run.wall for run in runs)
+        if left < 1 or (runs and runs[-1].status != 0):
+            break
+        found, run = _search(instance, start, left)
+        runs.append(run)
+        if found is not None:
+            value = score(instance, found).fragmentation
+            best = (value, found) if best is None or value < best[0] else best
+    total = replace(runs[-1], wall=sum(run.wall for run in runs), peak_mib=max(run.peak_mib for run in runs))
+    return None if best is None else best[1], total
+
+
+def _starts(instance: Instance, plan: Plan) -> Iterator[Plan]:
+    """Yield best fit, first fit, and random seatings without end."""
+    yield best_fit(instance, plan)
+    yield first_fit(instance, plan)
+    yield from (at_random(instance, plan, seed) for seed in count())
+
+
+def _search(instance: Instance, start: Plan, seconds: float) -> tuple[Plan | None, Run]:
+    """Search once, in a process of its own."""
     problems = list(_problems(instance, start, seconds))
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "problems.json"

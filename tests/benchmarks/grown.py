@@ -16,8 +16,6 @@ MEAN_SIZE = 32
 """Nodes that a project asks in the mean, as many as a unit has."""
 MEAN_ROOM = 16
 """Nodes of a unit that are free in the mean."""
-SIZES = (4, 8, 16, 32)
-"""Nodes that projects ask where rooms grow."""
 ASKED = 0.95
 """Share of the free nodes that projects ask."""
 
@@ -27,29 +25,29 @@ def by_nodes(nodes: int, family: str, seed: int = 0) -> Instance:
     return generate("national", seed, family=family, nodes=nodes)
 
 
-def by_sizes(nodes: int, count: int, seed: int = 0) -> Instance:
-    """Return an empty nation whose projects have some number of distinct sizes, the same in the mean."""
-    rng = Random(f"sizes {nodes} {count} {seed}")
-    instance = _empty(f"sizes-{count}", nodes)
-    return _asking(instance, rng, _around(MEAN_SIZE, count), int(ASKED * nodes))
+def half_full(nodes: int, sizes: int, rooms: int, seed: int = 0) -> Instance:
+    """Return a half full nation whose projects and units have some numbers of distinct sizes and rooms.
 
+    In the mean they are the same for any numbers. A unit that is too small for the room that is its turn has none.
 
-def by_rooms(nodes: int, count: int, seed: int = 0) -> Instance:
-    """Return a half full nation whose units have some number of distinct rooms, the same in the mean.
-
-    A unit that is too small for the room that is its turn has none at all.
+    Raises:
+        ValueError: where numbers cannot be spaced evenly, or there are too few nodes to have as many.
     """
-    rng = Random(f"rooms {nodes} {count} {seed}")
-    instance = _empty(f"rooms-{count}", nodes)
+    rng = Random(f"half full {nodes} {sizes} {rooms} {seed}")
+    instance = _empty(f"half-full-{nodes}-{sizes}-{rooms}-{seed}", nodes)
     units: dict[int, list[int]] = defaultdict(list)
-    for node, unit in enumerate(instance.topology.domain[instance.topology.levels.index("su")].tolist()):
+    for node, unit in enumerate(_unit_of(instance)):
         units[unit].append(node)
-    busy: list[Placed] = []
-    for members, room in zip(units.values(), _turns(rng, _around(MEAN_ROOM, count)), strict=False):
-        taken = rng.sample(members, len(members) - room) if room <= len(members) else members
-        names = (instance.topology.names[node] for node in sorted(taken))
-        busy += [Placed(project="background", node=name, gpus=GPUS, movable=False) for name in names]
-    return _asking(instance.replace(placed=tuple(busy)), rng, SIZES, int(ASKED * (nodes - len(busy))))
+    busy: list[int] = []
+    for members, room in zip(units.values(), _turns(rng, _around(MEAN_ROOM, rooms)), strict=False):
+        busy += sorted(rng.sample(members, len(members) - room)) if room <= len(members) else members
+    names = instance.topology.names
+    placed = tuple(Placed(project="background", node=names[node], gpus=GPUS, movable=False) for node in busy)
+    full = instance.replace(placed=placed)
+    made = _asking(full, rng, _around(MEAN_SIZE, sizes), int(ASKED * (nodes - len(busy))))
+    if (distinct_sizes(made), distinct_rooms(made)) != (sizes, rooms):
+        raise ValueError(f"{nodes} nodes are too few for {sizes} sizes and {rooms} rooms")
+    return made
 
 
 def distinct_sizes(instance: Instance) -> int:
@@ -59,13 +57,18 @@ def distinct_sizes(instance: Instance) -> int:
 
 def distinct_rooms(instance: Instance) -> int:
     """Return how many different numbers of free GPUs the units have, those that have none left out."""
-    topology, free = instance.topology, instance.topology.gpus.tolist()
+    free = instance.topology.gpus.tolist()
     for node, gpus in instance.background.items():
         free[node] -= gpus
     rooms: dict[int, int] = defaultdict(int)
-    for unit, gpus in zip(topology.domain[topology.levels.index("su")].tolist(), free, strict=True):
+    for unit, gpus in zip(_unit_of(instance), free, strict=True):
         rooms[unit] += gpus
     return len(set(rooms.values()) - {0})
+
+
+def _unit_of(instance: Instance) -> list[int]:
+    units: list[int] = instance.topology.domain[instance.topology.levels.index("su")].tolist()
+    return units
 
 
 def _empty(name: str, nodes: int) -> Instance:
@@ -75,7 +78,7 @@ def _empty(name: str, nodes: int) -> Instance:
     for row in laid.inventory:
         counts[row.path] += row.count
     up = (NodeGroup(path=path, count=count, kind=KIND, gpus=GPUS, owner=POOL) for path, count in counts.items())
-    return laid.replace(name=f"{name}-{nodes}", title="", inventory=tuple(up), projects=(), requests=(), placed=())
+    return laid.replace(name=name, title="", inventory=tuple(up), projects=(), requests=(), placed=())
 
 
 def _around(mean: int, count: int) -> list[int]:

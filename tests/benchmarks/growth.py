@@ -20,6 +20,8 @@ Time and memory are those of the whole `kalloc solve`, in a fresh process: from 
 default options but for a time limit that is named above. *Sizes* are the different numbers of GPUs that projects ask,
 *rooms* the different numbers of free GPUs that units have.\
 """
+FIXED = 4
+"""How many distinct sizes there are where rooms grow, and rooms where sizes grow."""
 HEAD = ("nodes", "projects", "sizes", "rooms", "wall s", "peak MiB", "score", "bound", "termination")
 
 
@@ -62,11 +64,11 @@ def report(given: argparse.Namespace) -> Iterator[str]:
     yield ABOUT
     fixed, seed = given.fixed_nodes, given.seed
     nodes = ((count, grown.by_nodes(count, given.family, seed)) for count in given.nodes)
-    sizes = ((count, grown.by_sizes(fixed, count, seed)) for count in given.sizes)
-    rooms = ((count, grown.by_rooms(fixed, count, seed)) for count in given.rooms)
+    sizes = ((count, grown.half_full(fixed, count, FIXED, seed)) for count in given.sizes)
+    rooms = ((count, grown.half_full(fixed, FIXED, count, seed)) for count in given.rooms)
     parts = {
-        "nodes": (f"With the number of nodes, family `{given.family}`", nodes),
-        "distinct sizes": (f"With the number of distinct sizes, {fixed:,} nodes, none in use", sizes),
+        "nodes": (f"With the number of nodes, family {given.family}", nodes),
+        "distinct sizes": (f"With the number of distinct sizes, {fixed:,} nodes, half of them in use", sizes),
         "distinct rooms": (f"With the number of distinct rooms of units, {fixed:,} nodes, half of them in use", rooms),
     }
     for name, (title, instances) in parts.items():
@@ -78,7 +80,8 @@ def report(given: argparse.Namespace) -> Iterator[str]:
         if given.plots is not None:
             from tests.benchmarks.plots import draw
 
-            draw(given.plots / f"growth-{name.replace(' ', '-')}.svg", title, name, points)
+            path = given.plots / f"growth-{name.replace(' ', '-')}.svg"
+            draw(path, title, name, points, logarithmic=name == "nodes")
 
 
 def _runs(instance: Instance, given: argparse.Namespace) -> list[Run]:

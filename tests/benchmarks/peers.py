@@ -77,7 +77,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="one instance for each (%(default)s)")
     parser.add_argument("--seconds", nargs="+", type=float, default=[5.0, 15.0, 60.0], help="time limits of kalloc")
     parser.add_argument("--textbook-seconds", type=float, default=600.0, help="for each solver (%(default)s)")
-    parser.add_argument("--textbook-variables", type=int, default=500_000, help="most to be built (%(default)s)")
+    parser.add_argument("--textbook-variables", type=int, default=600_000, help="most to be built (%(default)s)")
     parser.add_argument("--rebalancer-seconds", type=float, default=60.0, help="its time limit (%(default)s)")
     parser.add_argument("--plans", type=Path, metavar="DIR", help="keep instances and plans, for `kalloc verify`")
 

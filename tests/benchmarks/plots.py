@@ -26,26 +26,32 @@ class Measured(Protocol):
     def peak(self) -> float: ...
 
 
-def draw(path: Path, title: str, name: str, points: Sequence[Measured]) -> None:
-    """Draw wall time and peak memory over what grows, side by side."""
+def draw(path: Path, title: str, name: str, points: Sequence[Measured], logarithmic: bool = False) -> None:
+    """Draw wall time and peak memory over what grows, side by side; ``logarithmic`` with both axes."""
     at = [point.at for point in points]
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context(STYLE):
         figure = Figure(figsize=(8, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
-        _panel(left, at, [point.wall for point in points], name, "wall time, s")
-        _panel(right, at, [point.peak for point in points], name, "peak memory, MiB")
+        _panel(left, at, [point.wall for point in points], name, "wall time, s", logarithmic)
+        _panel(right, at, [point.peak for point in points], name, "peak memory, MiB", logarithmic)
         figure.suptitle(title)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _panel(axes: Axes, at: Sequence[int], values: Sequence[float], name: str, label: str) -> None:
+def _panel(axes: Axes, at: Sequence[int], values: Sequence[float], name: str, label: str, logarithmic: bool) -> None:
     axes.plot(at, values, marker="o", color="#1f5a94")
     axes.set_xscale("log", base=2)
     axes.set_xticks(at, [f"{value:,}" for value in at])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.4g}"))
+    if logarithmic:
+        axes.set_yscale("log")
+        proportional = [values[-1] * value / at[-1] for value in at]
+        axes.plot(at, proportional, linestyle="--", color="#999999", zorder=1, label=f"proportional to {name}")
+        axes.legend(frameon=False)
+    else:
+        axes.set_ylim(0, 1.1 * max(values))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.set_xlabel(name)
     axes.set_ylabel(label)
     axes.grid(color="#dddddd")

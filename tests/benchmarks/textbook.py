@@ -15,6 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+# OR-Tools first: PuLP loads HiGHS where it is installed, and OR-Tools cannot be loaded after it.
+from ortools.math_opt.io.python import mps_converter  # isort: skip
+from ortools.math_opt.python import mathopt  # isort: skip
+
 import pulp
 
 from kalloc.instance import Instance
@@ -59,9 +63,6 @@ def size(instance: Instance, allocation: Allocation) -> int:
 
 def solve(model: Model, solver: str, seconds: float) -> Solved:
     """Hand a model of PuLP to a solver of OR-Tools, as MPS."""
-    from ortools.math_opt.io.python import mps_converter
-    from ortools.math_opt.python import mathopt
-
     program = mathopt.Model.from_model_proto(mps_converter.mps_to_model_proto(_mps(model)))
     kind = {"CP-SAT": mathopt.SolverType.CP_SAT, "SCIP": mathopt.SolverType.GSCIP}[solver]
     parameters = mathopt.SolveParameters(

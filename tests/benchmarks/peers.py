@@ -36,9 +36,9 @@ passes `kalloc.verify` before its score is printed, and the *score* is recounted
   fills the largest domain first.
 - *rebalancer*: Meta's public local search. Units (`su`) are its containers, equal shares of the projects its objects;
   its goals are the domains that a project spans beyond its need, per level from sites to units, with the weights of the
-  instance; its moves are single ones, swaps, and swaps of bundles of a project's shares. It starts from best fit, then
-  from first fit, then from random seatings, until {rebalancer:g} s are over; the best counts. Best fit seats the shares
-  inside the units.
+  instance; its moves are single ones, swaps, and swaps of bundles of a project's shares. It starts from the better of
+  best fit and first fit, then from the other, then from random seatings, until {rebalancer:g} s are over; the best
+  counts. Best fit seats the shares inside the units.
 - *text-book*: the integer program of [models/placement](../models/placement/maths.md), one variable per project and
   node, written by PuLP as MPS and solved through OR-Tools, {textbook:g} s without the building: CP-SAT with 2 workers,
   SCIP with the one thread that it has there. Not built beyond {variables:,} variables; killed beyond {memory:,} MiB.

@@ -67,9 +67,9 @@ def rebalance(instance: Instance, plan: Plan, seconds: float) -> tuple[Plan | No
 
 
 def _starts(instance: Instance, plan: Plan) -> Iterator[Plan]:
-    """Yield best fit, first fit, and random seatings without end."""
-    yield best_fit(instance, plan)
-    yield first_fit(instance, plan)
+    """Yield best fit and first fit, the better one first, and random seatings without end."""
+    rules = (best_fit(instance, plan), first_fit(instance, plan))
+    yield from sorted(rules, key=lambda start: score(instance, start).fragmentation)
     yield from (at_random(instance, plan, seed) for seed in count())
 
 

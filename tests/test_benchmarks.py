@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,46 +9,14 @@ import pytest
 from kalloc import score, verify
 from kalloc.generate import generate
 from kalloc.generate.national import FAMILIES
-from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request
+from kalloc.instance import Instance
 from kalloc.io import load
-from kalloc.plan import Grant, Plan
-from tests.benchmarks.bestfit import best_fit
-from tests.benchmarks.instances import INSTANCES, committed, report
+from tests.benchmarks.cases import UncleanError, fragmentation, removed
+from tests.benchmarks.fits import best_fit
+from tests.benchmarks.instances import INSTANCES, committed, measured
 from tests.benchmarks.measure import kalloc
-from tests.benchmarks.national import UncleanError, fragmentation, removed
 from tests.benchmarks.tables import markdown, number, share
-
-
-def granted(instance: Instance) -> Plan:
-    """Return a plan without seats that gives what is asked, first come first served, while totals last."""
-    left: Counter[tuple[str, str]] = Counter()
-    for group in instance.inventory:
-        left[group.owner, group.kind] += group.gpus * group.count if group.state == "up" else 0
-    for node, gpus in instance.background.items():
-        left[instance.topology.row(node).owner, instance.topology.row(node).kind] -= gpus
-    grants, served = [], set()
-    for row in instance.requests:
-        pool = instance.project_of[row.project].pool
-        fits = row.project not in served and left[pool, row.kind] >= row.max
-        if fits:
-            served.add(row.project)
-            left[pool, row.kind] -= row.max
-        grants.append(Grant(row.project, pool, row.kind, row.max if fits else 0, row.min, row.max, "full"))
-    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, tuple(grants), ())
-
-
-def hall(racks: dict[str, int], sizes: dict[str, int], taken: dict[str, int] | None = None) -> Instance:
-    """Return racks with some nodes of 8 GPUs, projects of some GPUs, and GPUs of nodes that are taken."""
-    return Instance(
-        name="hall",
-        hierarchy=Hierarchy(levels=("rack",), weights={"rack": 1, "node": 1}),
-        kinds=(Kind(kind="H200"),),
-        pools=(Pool(pool="all"),),
-        inventory=tuple(NodeGroup(path=(r,), count=n, kind="H200", gpus=8, owner="all") for r, n in racks.items()),
-        projects=tuple(Project(project=name, pool="all") for name in sizes),
-        requests=tuple(Request(project=p, kind="H200", min=n, max=n, step=1) for p, n in sizes.items()),
-        placed=tuple(Placed(project="background", node=n, gpus=g) for n, g in (taken or {}).items()),
-    )
+from tests.halls import granted, hall
 
 
 def seats(instance: Instance) -> dict[str, dict[str, int]]:
@@ -128,7 +95,7 @@ def test_committed() -> None:
 
 def test_report() -> None:
     """The tables hold cost, tiers with bounds, and how an instance without a plan ended."""
-    text = "\n".join(report(["tiny/cap", "tiny/infeasible-mandatory"], runs=1))
+    text = "\n".join(measured(["tiny/cap", "tiny/infeasible-mandatory"], runs=1))
     rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines()]
     assert ("tiny/cap, merit", "80", "80", "0 %", "every plan") in rows
     assert [row[-2:] for row in rows if row[0] == "tiny/cap"] == [("optimal", "proven")]

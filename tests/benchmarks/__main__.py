@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks`` measures the committed instances, ``… national`` the families of that recipe."""
+"""``python -m tests.benchmarks`` measures the committed instances; ``national``, ``peers`` and ``growth`` others."""
 
 from __future__ import annotations
 
@@ -6,61 +6,66 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import instances
+from tests.benchmarks import growth, instances, national, peers
 from tests.benchmarks.measure import machine
 
-TITLES = {"instances": "The committed instances", "national": "The families of the recipe `national`"}
+PARTS = {
+    "national": (national, "made by the recipe, against best fit"),
+    "peers": (peers, "beside other methods that seat the same allocation"),
+    "growth": (growth, "time and memory by nodes, by distinct sizes and by distinct rooms"),
+}
+NOT_MEASURED = ("name", "part", "markdown", "plans", "plots")
+"""What the arguments hold that does not say what to measure."""
 
 
 def main() -> None:
     """Measure, print the tables as they come, and write them where that is asked for."""
-    arguments = _parser().parse_args()
+    given = parser().parse_args()
     parts = []
-    for part in _report(arguments):
+    for part in _report(given):
         print(part, end="\n\n", flush=True)
         parts.append(part)
-    if arguments.markdown is not None:
-        arguments.markdown.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    if given.markdown is not None:
+        given.markdown.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to a file, too")
-    parser.add_argument("--runs", type=int, default=3, help="the figure is the median of so many (%(default)s)")
-    parser.add_argument("--instances", nargs="+", metavar="NAME", help="names under instances/ (all)")
-    parser.set_defaults(what="instances")
-    national = parser.add_subparsers().add_parser("national", help="made by the recipe, against best fit")
-    national.add_argument("--nodes", type=int, default=4096, help="nodes of each instance (%(default)s)")
-    national.add_argument("--families", nargs="+", metavar="NAME", help="names of families (all)")
-    national.add_argument("--seeds", nargs="+", type=int, default=[0], help="one instance for each (%(default)s)")
-    national.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to a file, too")
-    national.set_defaults(what="national")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """Return what every part takes: the committed instances where none is named."""
+    found = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    found.set_defaults(name=None, part=instances)
+    instances.arguments(found)
+    _common(found)
+    parts = found.add_subparsers()
+    for name, (part, about) in PARTS.items():
+        added = parts.add_parser(name, help=about, description=part.__doc__)
+        added.set_defaults(name=name, part=part, runs=None, instances=None)
+        part.arguments(added)
+        _common(added)
+    return found
 
 
-def _report(arguments: argparse.Namespace) -> Iterator[str]:
-    yield f"# Benchmarks: {TITLES[arguments.what].lower()}"
-    yield f"Measured by `{_command(arguments)}` on {machine()}."
-    if arguments.what == "instances":
-        yield from instances.report(arguments.instances or instances.committed(), arguments.runs)
-        return
-    from kalloc.generate.national import FAMILIES
-    from tests.benchmarks import national
-
-    yield from national.report(arguments.families or list(FAMILIES), arguments.nodes, arguments.seeds)
+def _common(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to a file, too")
 
 
-def _command(arguments: argparse.Namespace) -> str:
-    """Return the command that measures the same, without the file."""
-    parts = ["python -m tests.benchmarks"]
-    if arguments.what == "national":
-        parts += ["national", f"--nodes {arguments.nodes}"]
-        parts += [f"--families {' '.join(arguments.families)}"] if arguments.families else []
-        parts += [f"--seeds {' '.join(map(str, arguments.seeds))}"]
-    else:
-        parts += [f"--runs {arguments.runs}"]
-        parts += [f"--instances {' '.join(arguments.instances)}"] if arguments.instances else []
-    return " ".join(parts)
+def _report(given: argparse.Namespace) -> Iterator[str]:
+    yield f"# Benchmarks: {given.part.TITLE}"
+    yield f"Measured by `{command(given)}` on {machine()}."
+    yield from given.part.report(given)
+
+
+def command(given: argparse.Namespace) -> str:
+    """Return the command that measures the same, without the files that it writes."""
+    words = ["python -m tests.benchmarks", *([given.name] if given.name else [])]
+    for name, value in vars(given).items():
+        if name not in NOT_MEASURED and value is not None:
+            words.append(f"--{name.replace('_', '-')}")
+            words += map(_word, value if isinstance(value, list) else [value])
+    return " ".join(words)
+
+
+def _word(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

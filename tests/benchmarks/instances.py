@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ from tests.benchmarks.measure import Run, kalloc, middle, solve
 from tests.benchmarks.tables import holds, markdown, number, share
 
 INSTANCES = Path(__file__).parents[2] / "instances"
+TITLE = "the committed instances"
 ABOUT = """\
 Time and memory are those of the whole command, `kalloc solve INSTANCE --out DIR --json --quiet`, in a fresh process:
 from files to a verified plan on disk, the start of Python included, other options as they are by default.\
@@ -22,13 +24,24 @@ def committed() -> list[str]:
     return ["korea-260k", "korea-2026-call1", *sorted(f"tiny/{path.name}" for path in (INSTANCES / "tiny").iterdir())]
 
 
-def report(names: Sequence[str], runs: int) -> Iterator[str]:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("--runs", type=int, default=3, help="the figure is the median of so many (%(default)s)")
+    parser.add_argument("--instances", nargs="+", metavar="NAME", help="names under instances/ (all)")
+
+
+def report(given: argparse.Namespace) -> Iterator[str]:
     """Measure, and yield the tables one after the other."""
+    return measured(given.instances or committed(), given.runs)
+
+
+def measured(names: Sequence[str], runs: int) -> Iterator[str]:
+    """Measure instances, and yield the tables one after the other."""
     yield ABOUT
-    measured = {name: _measure(name, runs) for name in names}
+    found = {name: _measure(name, runs) for name in names}
     cost = ("instance", "wall s", "peak MiB", "termination", "solution")
-    yield markdown(cost, [_cost(name, found) for name, found in measured.items()])
-    solved = {name: found[-1].summary for name, found in measured.items() if found[-1].status == 0}
+    yield markdown(cost, [_cost(name, of) for name, of in found.items()])
+    solved = {name: of[-1].summary for name, of in found.items() if of[-1].status == 0}
     tiers = ("instance, tier", "value", "proven bound", "gap", "bound holds for")
     yield markdown(tiers, [row for name, summary in solved.items() for row in _tiers(name, summary)])
     levels = ("instance, level", "spans", "needed", "proven bound")

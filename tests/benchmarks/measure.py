@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+PACKAGES = ("kalloc", "ortools", "pulp", "pandas", "pydantic", "rebalancer")
+"""Those whose version may matter to what is measured, where they are installed."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +43,47 @@ class Run:
 
 def kalloc(*arguments: object) -> Run:
     """Run a command of kalloc in a fresh process, wait for its end, and ask the system what it used."""
-    command = [sys.executable, "-m", "kalloc", *map(str, arguments)]
+    return module("kalloc", *arguments)
+
+
+def module(name: str, *arguments: object, guard: float | None = None) -> Run:
+    """Run a module in a fresh process, wait for its end, and ask the system what it used.
+
+    ``guard`` is how many seconds it may take before it is killed.
+    """
+    command = [sys.executable, "-m", name, *map(str, arguments)]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=error)
-        _, status, usage = os.wait4(process.pid, 0)
+        with _killed_after(process, guard):
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
         texts = []
         for stream in (output, error):
             stream.seek(0)
-            texts.append(stream.read().decode())
+            texts.append(stream.read().decode(errors="replace"))
     peak = usage.ru_maxrss // (2**20 if sys.platform == "darwin" else 1024)
     return Run(process.returncode, wall, peak, *texts)
 
 
-def solve(instance: Path, out: Path) -> Run:
-    """Solve with default options, from files to a verified plan on disk."""
-    return kalloc("solve", instance, "--out", out, "--json", "--quiet")
+@contextlib.contextmanager
+def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def solve(instance: Path, out: Path, seconds: float | None = None) -> Run:
+    """Solve from files to a verified plan on disk, with default options but for a time limit that is given."""
+    limit = () if seconds is None else ("--time-limit", seconds)
+    return kalloc("solve", instance, "--out", out, "--json", "--quiet", *limit)
 
 
 def middle(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
@@ -66,9 +94,14 @@ def middle(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
 def machine() -> str:
     """Return what the figures were measured on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    names = ("kalloc", "ortools", "pandas", "pydantic")
-    packages = ", ".join(f"{name} {version(name)}" for name in names)
+    packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
     return f"{cores} cores, {_processor()}, {platform.system()}, Python {platform.python_version()}, {packages}"
+
+
+def _version(package: str) -> str | None:
+    with contextlib.suppress(PackageNotFoundError):
+        return version(package)
+    return None
 
 
 def _processor() -> str:

@@ -2,70 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
-from kalloc import score, verify
 from kalloc.generate import generate
-from kalloc.instance import Instance
+from kalloc.generate.national import FAMILIES
 from kalloc.io import read_plan, write_instance
-from kalloc.plan import Plan
-from tests.benchmarks.bestfit import best_fit
-from tests.benchmarks.measure import solve
+from tests.benchmarks.cases import fragmentation, removed
+from tests.benchmarks.fits import best_fit
+from tests.benchmarks.measure import Run, solve
 from tests.benchmarks.tables import markdown, number, share
+
+TITLE = "the families of the recipe `national`"
 
 ABOUT = """\
 Fragmentation of the same allocation, seated by kalloc and by best fit, the rule of public schedulers: projects by
 falling size, each in the lowest domain that holds it whole and has the least room, else split, the largest part first.
 *Removed* is the share of the avoidable fragmentation that the plan does away with: (best fit − plan) / (best fit −
 bound); a dash where best fit meets the bound. The bound holds for this allocation at least. Both plans pass
-`kalloc.verify`. Time and memory are those of the whole `kalloc solve`, in a fresh process with default options.\
+`kalloc.verify`. Time and memory are those of the whole `kalloc solve`, in a fresh process with default options
+but for a time limit that is named above.\
 """
 HEAD = ("family", "seed", "projects", "best fit", "plan", "bound", "removed", "wall s", "peak MiB", "termination")
 
-
-class UncleanError(Exception):
-    """A plan that the table would compare breaks rules."""
+MEDIANS = ("family", "seeds", "median removed", "least to most")
 
 
-def report(families: Sequence[str], nodes: int, seeds: Sequence[int]) -> Iterator[str]:
-    """Make, solve and compare, and yield the table."""
+@dataclass(frozen=True)
+class Compared:
+    """One instance: the run that planned it, and both scores where there is a plan."""
+
+    family: str
+    seed: int
+    projects: int
+    run: Run
+    reference: int | None = None
+    value: int | None = None
+
+    @property
+    def bound(self) -> int | None:
+        """The fragmentation that no plan of the allocation falls below."""
+        found: int | None = None if self.value is None else self.run.summary["fragmentation"]["bound"]
+        return found
+
+    @property
+    def removed(self) -> float | None:
+        """The share of the avoidable fragmentation that is gone."""
+        if self.reference is None or self.value is None:
+            return None
+        return removed(self.reference, self.value, self.bound)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("--nodes", type=int, default=4096, help="nodes of each instance (%(default)s)")
+    parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="NAME", help="names of families (all)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="one instance for each (%(default)s)")
+    parser.add_argument("--time-limit", type=float, metavar="S", help="seconds for each solve (kalloc's default)")
+
+
+def report(given: argparse.Namespace) -> Iterator[str]:
+    """Make, solve and compare, and yield the table, and the medians where there are several seeds."""
     yield ABOUT
-    yield f"{nodes:,} nodes: `kalloc generate national --family FAMILY --nodes {nodes} --seed SEED --out DIR`."
-    yield markdown(HEAD, [_row(family, nodes, seed) for family, seed in product(families, seeds)])
+    made = f"`kalloc generate national --family FAMILY --nodes {given.nodes} --seed SEED --out DIR`"
+    yield f"{given.nodes:,} nodes: {made}."
+    pairs = product(given.families, given.seeds)
+    found = [_compared(family, given.nodes, seed, given.time_limit) for family, seed in pairs]
+    yield markdown(HEAD, [_row(compared) for compared in found])
+    if len(given.seeds) > 1:
+        yield medians(found)
 
 
-def _row(family: str, nodes: int, seed: int) -> tuple[str, ...]:
+def medians(found: list[Compared]) -> str:
+    """Return the median share that is removed, family by family, of the seeds for which it is known."""
+    rows = []
+    for family in dict.fromkeys(compared.family for compared in found):
+        shares = [compared.removed for compared in found if compared.family == family]
+        known = sorted(value for value in shares if value is not None)
+        ends = f"{share(known[0])} to {share(known[-1])}" if known else "–"
+        rows.append((family, f"{len(known)} of {len(shares)}", share(median(known) if known else None), ends))
+    return markdown(MEDIANS, rows)
+
+
+def _compared(family: str, nodes: int, seed: int, seconds: float | None) -> Compared:
     instance = generate("national", seed, family=family, nodes=nodes)
     with TemporaryDirectory() as scratch:
         write_instance(instance, Path(scratch) / "instance")
-        run = solve(Path(scratch) / "instance", Path(scratch) / "plan")
-        cost = (f"{run.wall:.1f}", number(run.peak_mib), run.summary["termination"])
+        run = solve(Path(scratch) / "instance", Path(scratch) / "plan", seconds)
         if run.status != 0:
-            return (family, str(seed), number(len(instance.projects)), "–", "–", "–", "–", *cost)
+            return Compared(family, seed, len(instance.projects), run)
         plan = read_plan(Path(scratch) / "plan")
     reference = fragmentation(instance, best_fit(instance, plan))
-    value, bound = fragmentation(instance, plan), run.summary["fragmentation"]["bound"]
-    figures = (number(reference), number(value), number(bound), share(removed(reference, value, bound)))
-    return (family, str(seed), number(len(instance.projects)), *figures, *cost)
+    return Compared(family, seed, len(instance.projects), run, reference, fragmentation(instance, plan))
 
 
-def fragmentation(instance: Instance, plan: Plan) -> int:
-    """Return the score of a plan.
-
-    Raises:
-        UncleanError: when the plan breaks rules.
-    """
-    broken = verify(instance, plan)
-    if broken:
-        raise UncleanError(f"{instance.name}: {broken[0]}")
-    return score(instance, plan).fragmentation
-
-
-def removed(reference: int, value: int, bound: int | None) -> float | None:
-    """Return the share of the avoidable fragmentation that is gone; None where none is known to be avoidable."""
-    if bound is None or reference <= bound:
-        return None
-    return (reference - value) / (reference - bound)
+def _row(found: Compared) -> tuple[str, ...]:
+    cost = (f"{found.run.wall:.1f}", number(found.run.peak_mib), found.run.summary["termination"])
+    scores = (number(found.reference), number(found.value), number(found.bound), share(found.removed))
+    return (found.family, str(found.seed), number(found.projects), *scores, *cost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 Row = Sequence[str]
@@ -30,6 +31,19 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def spread(values: Sequence[float | None], digits: int | None = None, unit: str = "") -> str:
+    """Return the median of the figures that there are, with the least and the largest where they differ."""
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return "–"
+    middle, least, most = (_short(value, digits) for value in (median(known), known[0], known[-1]))
+    return f"{middle}{unit}" if least == most else f"{middle}{unit} ({least} to {most})"
+
+
+def _short(value: float, digits: int | None) -> str:
+    return number(round(value, 1)) if digits is None else f"{value:,.{digits}f}"
 
 
 def share(value: float | None) -> str:

@@ -51,6 +51,11 @@ class Nation:
             self.requests.append(ask(name, size, size))
         return self
 
+    @property
+    def room(self) -> int:
+        """GPUs that background leaves free."""
+        return sum(row.gpus * row.count for row in self.rows) - sum(row.gpus for row in self.placed)
+
     def make(self) -> Instance:
         """Return the instance."""
         return make(

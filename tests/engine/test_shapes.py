@@ -108,12 +108,7 @@ def single_gpus(nodes: int, residue: bool) -> Instance:
     for rack in racks:
         free = [dice.randint(1, 8) if residue else 8 for _ in range(4)]
         nation.free(f"u{rack // 8}/r{rack}", *free)
-    return nation.ask(*[1] * nation_free(nation)).make()
-
-
-def nation_free(nation: Nation) -> int:
-    """Return the GPUs that are free."""
-    return sum(row.gpus * row.count for row in nation.rows) - sum(row.gpus for row in nation.placed)
+    return nation.ask(*[1] * nation.room).make()
 
 
 def matched_units(count: int, gpus: int) -> Instance:

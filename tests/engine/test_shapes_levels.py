@@ -8,7 +8,7 @@ from math import prod
 
 import pytest
 
-from kalloc.instance import NODE, Hierarchy, Instance, NodeGroup
+from kalloc.instance import NODE, Hierarchy, Instance
 from kalloc.plan import Termination
 from models import placement
 from models.program import Status
@@ -59,8 +59,9 @@ def test_all_weights_zero() -> None:
     ids=str,
 )
 def test_any_weights(weights: tuple[int, ...]) -> None:
-    """Finer levels may cost more than coarser ones, or nothing: bounds and values enclose the optimum of the formula."""
-    encloses(DEEP.make(dict(zip(NAMES, weights, strict=True))), DEEP.excess(), time_limit=20)
+    """Finer levels may cost more than coarser ones, or nothing: the optimum of the formula is reached and proven."""
+    priced = dict(zip(NAMES, weights, strict=True))
+    best(DEEP.make(priced), total(DEEP, priced))
 
 
 BRANCHING = (3, 2, 1, 2, 1, 1, 2, 2)
@@ -69,18 +70,10 @@ BRANCHING = (3, 2, 1, 2, 1, 1, 2, 2)
 
 @pytest.mark.parametrize("depth", range(8))
 def test_from_no_level_to_seven(depth: int) -> None:
-    """48 nodes under any number of levels, some with a single child each: the formula's optimum is enclosed."""
+    """48 nodes under any number of levels, some with a single child each: the optimum is reached and proven."""
     shape = Even((*BRANCHING[:depth], prod(BRANCHING[depth:])), gpus=2, size=3)
     assert len(shape.levels) == depth
-    encloses(shape.make({}), shape.excess(), time_limit=20)
-
-
-@pytest.mark.parametrize("depth", range(8))
-def test_from_no_level_to_seven_tiny(depth: int) -> None:
-    """Six nodes under any number of levels: the optimum is reached and proven."""
-    branching = (*(3, 1, 2, 1, 1, 1, 1)[:depth], 6 // prod((3, 1, 2, 1, 1, 1, 1)[:depth]))
     weights = {f"l{level}": 10 ** (level % 4) for level in range(depth)} | {NODE: 3}
-    shape = Even(branching, gpus=2, size=3)
     best(shape.make(weights), total(shape, weights))
 
 
@@ -159,7 +152,7 @@ def partial() -> Nation:
     """Return units of very different sizes with nodes of every residue."""
     dice = random.Random(8)
     nation = Nation(("site", "unit"), {"site": 9, "unit": 3})
-    for unit, count in enumerate((1, 1, 2, 3, 5, 8, 13, 21, 34)):
+    for unit, count in enumerate((1, 1, 2, 3, 5, 8, 13)):
         nation.free(f"s{unit % 2}/u{unit}", *(dice.randint(0, 8) for _ in range(count)))
     return nation
 
@@ -179,10 +172,9 @@ def test_ragged_tree_filled_to_the_last_gpu(name: str, seed: int) -> None:
     """Whatever hangs where, everybody is served of all that is free, and every bound is on its side."""
     build, grain, most = RAGGED[name]
     nation = build()
-    free = sum(row.gpus * row.count for row in nation.rows) - sum(row.gpus for row in nation.placed)
-    sizes = [grain * size for size in pieces(random.Random(seed), free // grain, most)]
+    sizes = [grain * size for size in pieces(random.Random(seed), nation.room // grain, most)]
     instance = nation.ask(*sizes).make()
-    result = checked(instance, time_limit=20)
+    result = checked(instance, time_limit=6)
     assert fits(result) and result.gpus["allocated"] == instance.gpus_available
 
 
@@ -211,15 +203,13 @@ def test_large_units_filled_by_alike_projects(shape: Even) -> None:
 @pytest.mark.parametrize(("units", "nodes"), [(48, 72), (14, 256), (2, 2048)])
 @pytest.mark.parametrize("grain", [8, 1], ids=["nodes", "GPUs"])
 def test_large_units_filled_by_any_projects(units: int, nodes: int, grain: int) -> None:
-    """Units of 72, 256 and 2,048 nodes less a few, asked to the last node or GPU, in sizes from one to beyond a unit."""
+    """Units of 72, 256 and 2,048 nodes less a few, asked to the last GPU, in sizes from one to beyond a unit."""
     dice = random.Random(units)
     nation = Nation(("fabric", "unit"), {"fabric": 100, "unit": 10, "node": 10})
     for unit in range(units):
-        nation.rows.append(
-            NodeGroup(path=(f"f{unit // 8}", f"u{unit}"), kind="h", owner="top", count=nodes - dice.randint(0, 9), gpus=8)
-        )
-    left, sizes = 8 * sum(row.count for row in nation.rows) // grain, [8 * (nodes + 5) // grain]
-    left -= sum(sizes)
+        nation.nodes(f"f{unit // 8}/u{unit}", nodes - dice.randint(0, 9))
+    sizes = [8 * (nodes + 5) // grain]
+    left = nation.room // grain - sizes[0]
     while left:
         most = dice.choice([4, 16, 40, 8 * nodes // grain // 2])
         sizes.append(min(left, dice.randint(1, most)))

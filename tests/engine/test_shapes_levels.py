@@ -64,6 +64,16 @@ def test_any_weights(weights: tuple[int, ...]) -> None:
     best(DEEP.make(priced), total(DEEP, priced))
 
 
+def test_few_large_projects_on_two_levels() -> None:
+    """18 units of 32 GPUs in nine fabrics: four projects of 144 laid end to end span three fabrics and five units each.
+
+    The second of them begins in the middle of a unit, so that 144 GPUs end with it: 16 + 4 * 32, then 4 * 32 + 16.
+    """
+    shape = Even((3, 3, 2, 32), gpus=1, size=144)
+    assert shape.excess() == {"l0": 2, "l1": 0, "l2": 0, NODE: 0}
+    best(shape.make({"l0": 0, "l1": 1000, "l2": 1000, NODE: 1}), 0)
+
+
 BRANCHING = (3, 2, 1, 2, 1, 1, 2, 2)
 """Of seven levels and nodes: at three of them every domain has a single child."""
 

@@ -192,6 +192,25 @@ def test_bound_is_none_where_no_gpu_need_be_cut() -> None:
     claims_nothing(nation.ask(*sizes).make())
 
 
+@pytest.mark.parametrize("mandatory", [False, True], ids=["optional", "mandatory"])
+def test_each_whole_in_a_unit_of_its_own(mandatory: bool) -> None:
+    """Projects that each need one unit, and fill one of 40 distinct ones, are all served."""
+    instance = matched_units(40, 8)
+    change = {"level": "unit", "mandatory": mandatory}
+    best(instance.replace(projects=tuple(row.model_copy(update=change) for row in instance.projects)), 0)
+
+
+def test_walls_of_units() -> None:
+    """Ten units of four nodes hold one project of three whole nodes each, and none of five, though 40 are free."""
+    nation = Nation(("unit",))
+    for unit in range(10):
+        nation.nodes(f"u{unit}", 4)
+    instance = nation.ask(*[8 * 5] * 3, level="unit", merit=9).ask(*[8 * 3] * 13, level="unit").make()
+    result = checked(instance)
+    assert [grant.gpus for grant in result.plan.grants] == [0] * 3 + [24] * 10 + [0] * 3
+    assert (result.tiers[0].bound, result.fragmentation, result.solution) == (240, 0, "proven")
+
+
 NOTHING: dict[str, Nation] = {
     "all down": Nation(("rack",)).nodes("r", 9, state="down").nodes("s", 1, 4, state="down"),
     "all taken": Nation(("rack",)).free("r", *[0] * 9).free("s", 0, gpus=4),

@@ -1,4 +1,4 @@
-"""Random small instances for hypothesis: every feature of the format, and simpler ones first when it shrinks."""
+"""Random small instances for hypothesis: every feature of the format, or trees; simpler ones first when it shrinks."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def instances(draw: st.DrawFn, size: Size) -> Instance:
         return Instance(**fields)
     except InstanceError:
         reject()
+
+
+@st.composite
+def trees(draw: st.DrawFn, size: Size) -> Instance:
+    """Draw an instance of one pool and one kind, of one level or more, in which everybody fits."""
+    return _Sower(draw, size).tree()
 
 
 class _Sower:
@@ -110,6 +116,42 @@ class _Sower:
                     lend = self.of([0, 2, most])
                     found.append(Quota(pool=pool, kind=kind, gpus=gpus, borrow=borrow, lend=lend))
         return tuple(found)
+
+    def tree(self) -> Instance:
+        """Draw a tree of any shape, weights included, nodes of which only a part is free, and projects that all fit.
+
+        The path of a node leaves that of the one before at any depth, for places of its own or without a name.
+        """
+        self.levels = [f"l{depth}" for depth in range(self.number(1, self.size.levels))]
+        path: tuple[str, ...] = ()
+        inventory, placed, left = [], [], 0
+        for row in range(self.number(2, self.size.nodes)):
+            path = path[: self.number(0, len(self.levels))]
+            own = [f"d{row}", f"d{row}", ""]
+            path += tuple(self.of(own[: 2 + (at > 0)]) for at in range(len(path), len(self.levels)))
+            node = NodeGroup(path=path, node=f"n{row}", kind="h", gpus=self.number(1, self.size.gpus), owner="top")
+            taken = self.of([0, self.number(0, node.gpus)])
+            inventory.append(node)
+            placed += [Placed(project="other", node=f"n{row}", gpus=taken)] if taken else []
+            left += node.gpus - taken
+        sizes: list[int] = []
+        while left and len(sizes) < self.size.projects:
+            last = len(sizes) + 1 == self.size.projects and self.chance(2)
+            sizes.append(left if last else self.number(1, min(left, 2 * self.size.gpus)))
+            left -= sizes[-1]
+        weights = {level: self.of([1, 0, 3, 10, 1000]) for level in [*self.levels, "node"]}
+        return Instance(
+            name="tree",
+            hierarchy=Hierarchy(levels=tuple(self.levels), weights=weights),
+            kinds=(Kind(kind="h"),),
+            pools=(Pool(pool="top"),),
+            inventory=tuple(inventory),
+            projects=tuple(Project(project=f"p{number}", pool="top") for number in range(len(sizes))),
+            requests=tuple(
+                Request(project=f"p{number}", kind="h", min=size, max=size, step=1) for number, size in enumerate(sizes)
+            ),
+            placed=tuple(placed),
+        )
 
     def _project(self, name: str) -> Project:
         return Project(

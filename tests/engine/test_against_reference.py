@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis.strategies import SearchStrategy
 
 from kalloc.errors import NoPlanError
 from kalloc.instance import Instance
 from models.program import Status
-from tests.engine.drawing import Size, instances
+from tests.engine.drawing import Size, instances, trees
 from tests.engine.judging import agree, bounds_hold_for_the_allocation, engine, engine_or_none_found, truth
 
 Check = Callable[[Instance], None]
 
 SMALL = Size()
 WIDE = Size(nodes=8, gpus=8, projects=6, levels=3)
+TREES = Size(nodes=7, gpus=4, projects=5, levels=7)
 
 
 def often(examples: int) -> settings:
@@ -31,10 +33,10 @@ def often(examples: int) -> settings:
     )
 
 
-def on_thousands(check: Check, size: Size) -> None:
+def on_thousands(check: Check, drawn: SearchStrategy[Instance]) -> None:
     """Run a check on thousands of drawn instances."""
 
-    @given(instance=instances(size))
+    @given(instance=drawn)
     @often(3000)
     def each(instance: Instance) -> None:
         check(instance)
@@ -114,11 +116,21 @@ def test_level_bounds_of_stages_hold_for_the_allocation(instance: Instance) -> N
     bounds_hold_for_the_allocation(instance, result)
 
 
+@pytest.mark.usefixtures("staged")
+@given(instance=trees(TREES))
+@often(60)
+def test_level_bounds_of_stages_hold_on_any_tree(instance: Instance) -> None:
+    """Without the joint model, on trees of one to seven levels, all are served and no bound is above its optimum."""
+    result = engine(instance)
+    assert result is not None and result.gpus["allocated"] == instance.gpus_requested
+    bounds_hold_for_the_allocation(instance, result)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
 def test_values_and_bounds_on_thousands(size: Size) -> None:
     """As above, on thousands of instances, of up to eight nodes, six projects and three levels."""
-    on_thousands(exactly, size)
+    on_thousands(exactly, instances(size))
 
 
 @pytest.mark.long
@@ -126,4 +138,4 @@ def test_values_and_bounds_on_thousands(size: Size) -> None:
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
 def test_stages_on_thousands(size: Size) -> None:
     """As above without the joint model, on thousands of instances."""
-    on_thousands(in_stages, size)
+    on_thousands(in_stages, instances(size))

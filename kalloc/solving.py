@@ -35,8 +35,9 @@ JOINT_VARIABLES = 8_000
 MAX_RETRIES = 30
 """Times that the allocation is decided again because it could not be seated."""
 ALLOCATE_SHARE = 0.5
+PLACE_SHARE = 0.7
 JOINT_SHARE = 0.5
-"""Share of the time left that the allocation and the joint model may use."""
+"""Share of the time left that the allocation, the placement and the joint model may use."""
 
 
 @dataclass
@@ -212,9 +213,12 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     """
     needs = weighed(run, granted)
     least = sum(needs.values())
-    return seat_all(
-        rooms, items_of(run.instance, rooms, granted), needs, run.limits, lambda cost: run.record(cost - least, None)
+    most = run.share(PLACE_SHARE)
+    seats = seat_all(
+        rooms, items_of(run.instance, rooms, granted), needs, most, lambda cost: run.record(cost - least, None)
     )
+    run.cut_short |= most.over
+    return seats
 
 
 def allocate_fewer(allocation: Allocation, answer: Answer, project: str, limits: Limits) -> Answer:

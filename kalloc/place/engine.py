@@ -1,4 +1,4 @@
-"""Placement of an allocation: a seating to start from, better ones by patterns, the best of them kept."""
+"""Placement of an allocation: a seating to start from, better ones by patterns, in every zone the best of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kalloc.place.items import Item
-from kalloc.place.laying import pack_zone
+from kalloc.place.laying import pack_zones
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
 from kalloc.place.zones import assign_zones
@@ -39,7 +39,7 @@ def seat_all(
     limits: Limits,
     on_better: Callable[[int], None],
 ) -> Seats:
-    """Return seats for all items, what is kept included.
+    """Return seats for all items, what is kept included: in every zone the best of several ways.
 
     ``needs`` has Σ weight · need of every project. ``on_better`` is told the Σ weight · spans of every seating that is
     better than those before it.
@@ -48,24 +48,25 @@ def seat_all(
         NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
     assigned = assign_zones(rooms, items, limits)
-    seats = seat_first(rooms, assigned)
-    least = scattering(rooms, seats)
+    first = seat_first(rooms, assigned)
+    least = scattering(rooms, with_kept(rooms, first))
     on_better(least)
     if limits.over or least == sum(needs.values()):
-        return seats
+        return with_kept(rooms, first)
     try:
-        others = with_kept(rooms, _seat_by_patterns(rooms, by_choice(assigned), limits))
+        ways = [first, *_other_ways(rooms, by_choice(assigned), limits)]
     except NoRoomError:
-        return seats
-    cost = scattering(rooms, others)
-    if cost < least and not limits.over:
-        on_better(cost)
-        return others
-    return seats
+        return with_kept(rooms, first)
+    best = with_kept(rooms, _best_of_zones(rooms, assigned, ways))
+    cost = scattering(rooms, best)
+    if cost >= least:
+        return with_kept(rooms, first)
+    on_better(cost)
+    return best
 
 
 def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
-    """Return seats item by item, what is kept included.
+    """Return seats item by item.
 
     Whoever is left without room is seated before the others in the next attempt.
 
@@ -78,31 +79,46 @@ def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
         try:
             for item in sorted(order, key=_packable):
                 seating.seat(item)
-            return with_kept(rooms, seating.seats)
+            return seating.seats
         except NoRoomError as error:
             failure = error
             order.sort(key=lambda item: item.project != failure.project)
     raise failure
 
 
-def _seat_by_patterns(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Seats:
-    """Seat items with little choice one by one, then zone by zone the others, packed by patterns.
+def _other_ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[Seats]:
+    """Return seatings in which items with little choice sit one by one, and the others packed, or laid end to end.
 
     Raises:
-        NoRoomError: when one does not fit, or the limits leave no time for the rest.
+        NoRoomError: when one does not fit.
     """
-    seating = Seating(rooms)
-    free: dict[int, list[Item]] = defaultdict(list)
+    packed = Seating(rooms)
+    zones: dict[int, list[Item]] = defaultdict(list)
     for item in items:
         if _packable(item):
-            free[next(iter(item.shape.zones[0]))].append(item)
+            zones[next(iter(item.shape.zones[0]))].append(item)
         else:
-            seating.seat(item)
-    for zone, members in free.items():
-        if limits.over:
-            raise NoRoomError(members[0].project)
-        pack_zone(seating, zone, members, limits)
-    return seating.seats
+            packed.seat(item)
+    laid = packed.copy()
+    pack_zones(packed, zones, limits)
+    for zone, members in zones.items():
+        laid.lay(zone, members)
+    return [packed.seats, laid.seats]
+
+
+def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -> Seats:
+    """Return for every zone the seats that scatter least, where those with little choice sit alike; else the best way.
+
+    Items of one zone do not touch those of another.
+    """
+    zone_of = {item.project: next(iter(item.shape.zones[0])) for item in items if _packable(item)}
+    fixed = [{seat: gpus for seat, gpus in way.items() if seat[0] not in zone_of} for way in ways]
+    alike = [way for way, rest in zip(ways, fixed, strict=True) if rest == fixed[-1]]
+    best: Seats = dict(fixed[-1])
+    for zone in set(zone_of.values()):
+        parts: list[Seats] = [{at: gpus for at, gpus in way.items() if zone_of.get(at[0]) == zone} for way in alike]
+        best.update(min(parts, key=lambda part: scattering(rooms, part)))
+    return min([best, *ways], key=lambda way: scattering(rooms, with_kept(rooms, way)))
 
 
 def _packable(item: Item) -> bool:

@@ -110,6 +110,26 @@ class Seating:
             level, domain = self._home(item, gpus, zones, grain)
             self._descend(item, gpus, zones, grain, level, np.array([domain]) if level >= 0 else None)
 
+    def lay(self, zone: int, items: Iterable[Item]) -> None:
+        """Seat items end to end on the nodes of a zone, in the order of the topology.
+
+        Raises:
+            NoRoomError: when they do not fit.
+        """
+        nodes = np.flatnonzero((self.rooms.zone == zone) & (self.room > 0))
+        order = iter(nodes[np.lexsort([domain[nodes] for domain in reversed(self.rooms.topology.domain)])].tolist())
+        node = next(order, None)
+        for item in items:
+            gpus = item.shape.gpus
+            while gpus:
+                if node is None:
+                    raise NoRoomError(item.project)
+                part = min(gpus, int(self.room[node]))
+                self.put(item, node, part)
+                gpus -= part
+                if self.room[node] == 0:
+                    node = next(order, None)
+
     def fill(self, item: Item, zones: Zones, level: int, domain: int, gpus: int) -> None:
         """Seat GPUs of an item in one domain, on whole nodes as far as there are any.
 

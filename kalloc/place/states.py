@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +24,9 @@ from kalloc.solver import Ids
 Children = tuple[int, ...]
 """Free rooms of the children of a domain, the largest first, full ones left out."""
 Gains = TypeVar("Gains", NDArray[np.float64], NDArray[np.int64])
+
+MAX_CHOICES = 4_000
+"""Choices of children of one state; where there are more, the states are not listed."""
 
 
 class TooManyStepsError(Exception):
@@ -140,9 +144,15 @@ def grouped(keys: Ids) -> tuple[Ids, Ids, Ids]:
 
 
 def _lay(children: Children, largest: int) -> Iterator[tuple[Children, int, int]]:
-    """Yield what is left of some children, for every part that is laid into them, with its size and its pieces."""
+    """Yield what is left of some children, for every part that is laid into them, with its size and its pieces.
+
+    Raises:
+        TooManyStepsError: when there are too many choices of children to look at.
+    """
     counts = Counter(children)
     rooms = sorted(counts, reverse=True)
+    if prod(count + 1 for count in counts.values()) > MAX_CHOICES:
+        raise TooManyStepsError
     for taken in product(*(range(counts[room] + 1) for room in rooms)):
         whole = sum(room * times for room, times in zip(rooms, taken, strict=True))
         if whole > largest:

@@ -18,13 +18,12 @@ from kalloc.solver import (
     Limits,
     Model,
     Status,
-    _checked,
-    _integer_bound,
     dual_bound,
     relaxed_bound,
     solve_cp_sat,
     solve_scip,
 )
+from kalloc.solver.integer import _checked, _integer_bound
 from tests.engine.test_against_reference import often
 
 Solve = Callable[[Model, Limits], Answer]

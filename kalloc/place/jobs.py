@@ -1,0 +1,64 @@
+"""Packing of stocks that have nothing to do with each other: one after the other, or side by side in processes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kalloc.place.fillings import Stock
+from kalloc.place.packing import Packing, pack
+from kalloc.place.prices import pooled
+from kalloc.solver import Limits
+
+WORTH_BINS = 1_500
+"""Bins of all stocks together from which on processes save more time than it takes to start them."""
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stock and what is to be packed in it."""
+
+    stock: Stock
+    sizes: Counter[int]
+    leave: int
+    """Price of leaving out an item, for every unit of its size."""
+
+
+def pack_job(job: Job, limits: Limits) -> Packing:
+    """Pack one stock, with the prices of two levels together to begin with."""
+    prices = pooled(job.stock, job.sizes, limits)
+    worth = prices.pays(job.stock.bin_cost, sorted(job.sizes))
+    return pack(job.stock, job.sizes, worth, job.leave, prices.bound, limits)
+
+
+def pack_jobs(jobs: Sequence[Job], limits: Limits) -> list[Packing]:
+    """Pack several stocks; how many processes there are does not show in what comes out.
+
+    What is not done when somebody says stop is left out.
+    """
+    bins = sum(len(states) for job in jobs for states in job.stock.parents)
+    workers = min(limits.threads, len(jobs))
+    if workers < 2 or bins < WORTH_BINS:
+        return [pack_job(job, limits) for job in jobs]
+    from loky import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(workers)
+    try:
+        alone = replace(limits, stop=None, threads=1)
+        found = [pool.submit(pack_job, job, alone) for job in jobs]
+        while not limits.over and not all(future.done() for future in found):
+            time.sleep(POLL_SECONDS)
+        return [_result(future, job) for future, job in zip(found, jobs, strict=True)]
+    finally:
+        pool.shutdown(wait=False, kill_workers=True)
+
+
+def _result(future: Any, job: Job) -> Packing:
+    if future.done():
+        packing: Packing = future.result()
+        return packing
+    return Packing((), +job.sizes, float("-inf"))

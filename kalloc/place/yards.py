@@ -1,0 +1,160 @@
+"""The bins of a zone: which levels are looked at, what room is inside every bin, and who shares items with whom."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kalloc.place.fillings import Stock
+from kalloc.place.residues import common_divisor, groups_of
+from kalloc.place.rooms import Rooms
+from kalloc.place.seating import Seating
+from kalloc.place.states import Children, States
+from kalloc.solver import Ids
+
+MOST_SIBLINGS = 8
+"""Bins of one parent that may share items; a parent with more is seen as several."""
+MOST_BINS = 1_024
+"""Bins that are packed together; a larger yard is packed in blocks, and items shared out among them."""
+MAX_STEPS = 400_000
+"""Steps between the states of bins; where there are more, bins are seen without their children."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The levels that a packing sees; −1 where there is none: the nation as the parent, bins without children."""
+
+    parent: int
+    bin: int
+    child: int
+
+    def costs(self, weights: Sequence[int]) -> tuple[int, int]:
+        """Return what an item pays for entering a bin, and for entering a child in it."""
+        return sum(weights[self.parent + 1 : self.bin + 1]), sum(weights[self.bin + 1 : self.child + 1])
+
+    def region(self, weights: Sequence[int]) -> int:
+        """Return the next level above the parents that costs something; −1 where there is none."""
+        return max((level for level in range(max(0, self.parent)) if weights[level] > 0), default=-1)
+
+
+@dataclass(frozen=True)
+class Yard:
+    """The bins of a zone, in blocks of parents."""
+
+    scope: Scope
+    grain: int
+    domains: tuple[tuple[int, ...], ...]
+    """Bins of every parent."""
+    insides: tuple[tuple[Children, ...], ...]
+    """Rooms of the children of each of them, in grains."""
+    children: dict[int, list[tuple[int, int]]]
+    """(room, domain) of the children of each bin; the bin itself where children are not seen."""
+
+    @property
+    def level(self) -> int:
+        """The level of the children; of the bins where they are not seen."""
+        return self.scope.bin if self.scope.child < 0 else self.scope.child
+
+    @classmethod
+    def nothing(cls, grain: int) -> Yard:
+        """Return a yard without bins."""
+        return cls(Scope(-1, -1, -1), grain, (), (), {})
+
+
+def scopes(rooms: Rooms, zone: int, grain: int) -> Iterator[Scope]:
+    """Yield the levels to look at: the finest two that cost something under the next; then without the finest."""
+    weights = rooms.topology.weights
+    finest = len(weights) - 1 if grain % rooms.node_gpus[zone] else len(weights) - 2
+    costly = [level for level in range(finest + 1) if weights[level] > 0]
+    padded = [-1, -1, *costly]
+    if len(costly) > 1:
+        yield Scope(padded[-3], padded[-2], padded[-1])
+    if costly:
+        yield Scope(padded[-2], padded[-1], -1)
+
+
+def yard_of(seating: Seating, zone: int, grain: int, scope: Scope) -> Yard:
+    """Return the bins of a zone with free grains, as they are now."""
+    free = seating.free(frozenset([zone]), grain)
+    finest = scope.bin if scope.child < 0 else scope.child
+    parts = np.flatnonzero(free[finest] >= grain)
+    bin_of, parent_of = _above(seating.rooms, finest, scope.bin), _above(seating.rooms, finest, scope.parent)
+    children: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    bins: dict[int, dict[int, None]] = defaultdict(dict)
+    for part in parts.tolist():
+        children[int(bin_of[part])].append((int(free[finest][part]) // grain, part))
+        bins[int(parent_of[part])][int(bin_of[part])] = None
+    domains = [tuple(found) for _, found in sorted(bins.items())]
+    domains = [found[at : at + MOST_SIBLINGS] for found in domains for at in range(0, len(found), MOST_SIBLINGS)]
+    insides = tuple(
+        tuple(tuple(sorted((room for room, _ in children[bin]), reverse=True)) for bin in found) for found in domains
+    )
+    return Yard(scope, grain, tuple(domains), insides, dict(children))
+
+
+def _above(rooms: Rooms, fine: int, coarse: int) -> Ids:
+    """Return the domain of a coarser level that each domain of a finer one lies in."""
+    domain = rooms.topology.domain
+    found = np.zeros(rooms.topology.domain_count(fine), dtype=np.int64)
+    found[domain[fine]] = domain[coarse] if coarse >= 0 else 0
+    return found
+
+
+def stock_of(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]) -> Stock:
+    """Return the stock of a block of parents for items of some sizes.
+
+    Raises:
+        TooManyStepsError: when the states of the bins are too many.
+    """
+    weights, scope = rooms.topology.weights, yard.scope
+    bins = [bin for parent in block for bin in yard.insides[parent]]
+    states = States(dict.fromkeys(bins), min(max(map(sum, bins)), max(sizes)), MAX_STEPS)
+    above = _above(rooms, scope.bin, scope.region(weights))
+    regions = [int(above[yard.domains[parent][0]]) for parent in block]
+    room = [sum(map(sum, yard.insides[parent])) for parent in block]
+    modulus, _ = common_divisor(sizes)
+    slack = sum(room) - sum(size * count for size, count in sizes.items())
+    shared = sum(of % modulus for of in room) > slack
+    groups = groups_of([of % modulus for of in room], regions, modulus, slack) if shared else [0] * len(block)
+    return Stock(
+        states,
+        tuple(tuple(states.index[bin] for bin in yard.insides[parent]) for parent in block),
+        *scope.costs(weights),
+        tuple(regions),
+        tuple(groups),
+        max(1, sum(weights[scope.region(weights) + 1 : scope.parent + 1])),
+        max(1, sum(weights[: scope.region(weights) + 1])),
+        shared,
+    )
+
+
+def blocks_of(yard: Yard) -> list[list[int]]:
+    """Return the parents in blocks of about as many bins each; none where there are no bins."""
+    total = sum(map(len, yard.domains))
+    count = max(1, -(-total // MOST_BINS))
+    blocks: list[list[int]] = [[] for _ in range(count)]
+    seen = 0
+    for parent, bins in enumerate(yard.domains):
+        blocks[min(count - 1, seen * count // total)].append(parent)
+        seen += len(bins)
+    return [block for block in blocks if block]
+
+
+def share_out(sizes: Mapping[int, int], rooms: Sequence[int]) -> list[Counter[int]]:
+    """Share items out among blocks of so much room, the larger first, each to the block that is least full.
+
+    Where there are no blocks, nobody gets a share.
+    """
+    shares = [Counter[int]() for _ in rooms]
+    if not rooms:
+        return shares
+    left = list(rooms)
+    for size in sorted(sizes, reverse=True):
+        for _ in range(sizes[size]):
+            block = max(range(len(rooms)), key=lambda number: left[number] / max(1, rooms[number]))
+            shares[block][size] += 1
+            left[block] -= size
+    return shares

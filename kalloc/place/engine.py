@@ -112,13 +112,14 @@ def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -
     Items of one zone do not touch those of another.
     """
     zone_of = {item.project: next(iter(item.shape.zones[0])) for item in items if _packable(item)}
-    fixed = [{seat: gpus for seat, gpus in way.items() if seat[0] not in zone_of} for way in ways]
+    fixed: list[Seats] = [{seat: gpus for seat, gpus in way.items() if seat[0] not in zone_of} for way in ways]
     alike = [way for way, rest in zip(ways, fixed, strict=True) if rest == fixed[-1]]
-    best: Seats = dict(fixed[-1])
+    best = fixed[-1]
     for zone in set(zone_of.values()):
         parts: list[Seats] = [{at: gpus for at, gpus in way.items() if zone_of.get(at[0]) == zone} for way in alike]
-        best.update(min(parts, key=lambda part: scattering(rooms, part)))
-    return min([best, *ways], key=lambda way: scattering(rooms, with_kept(rooms, way)))
+        costs = [scattering(rooms, part) for part in parts]
+        best.update(parts[costs.index(min(costs))])
+    return min([*ways, best], key=lambda way: scattering(rooms, with_kept(rooms, way)))
 
 
 def _packable(item: Item) -> bool:

@@ -32,6 +32,8 @@ NEGLIGIBLE = 2e-5
 """Share of the costs that is not worth another neighbourhood."""
 LIKELY = 0.5
 """Share from which on a pattern over several parents is taken."""
+MAX_KEPT = 600
+"""Patterns that a dive leaves to those after it."""
 VARIATIONS = 4
 """Times that prices are varied before whole numbers are chosen."""
 SOFT, HARD = 2.0, float("inf")
@@ -93,9 +95,10 @@ def pack(
         limits: of the solve.
     """
     few = FEW_BINS if sum(map(len, stock.parents)) > MANY_BINS else MANY_BINS
-    best = dive(stock, sizes, worth, leave, floor, FEW_BINS, limits)
+    pool: dict[Pattern, None] = {}
+    best = dive(stock, sizes, worth, leave, floor, FEW_BINS, limits, pool)
     if best.left and few > FEW_BINS and not limits.over:
-        other = dive(stock, sizes, worth, leave, floor, few, limits)
+        other = dive(stock, sizes, worth, leave, floor, few, limits, pool, 1)
         best = min(best, other, key=lambda packing: packing.cost(stock, leave))
     dice = np.random.default_rng(limits.seed)
     tries, enough = MAX_NEIGHBOURHOODS, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
@@ -104,7 +107,7 @@ def pack(
         picked = _neighbours(best, stock, dice)
         if len(picked) == len(stock.parents):
             break
-        other = _again(best, stock, worth, leave, picked, limits)
+        other = _again(best, stock, worth, leave, picked, limits, pool, int(dice.integers(1 << 30)))
         if other.cost(stock, leave) < best.cost(stock, leave):
             best, tries = other, MAX_NEIGHBOURHOODS
     return best
@@ -149,6 +152,8 @@ def _again(
     leave: int,
     picked: set[int],
     limits: Limits,
+    pool: dict[Pattern, None],
+    seed: int,
 ) -> Packing:
     """Pack anew what some parents hold, and what is left out."""
     kept = tuple(chosen for chosen in packing.chosen if not picked.issuperset(chosen.parents))
@@ -160,7 +165,7 @@ def _again(
             if parent in picked:
                 free[parent][filled.state] -= 1
     part = stock.only([tuple(counts.elements()) for counts in free])
-    found = dive(part, items, worth, leave, NOTHING, FEW_BINS, limits)
+    found = dive(part, items, worth, leave, NOTHING, FEW_BINS, limits, pool, seed)
     return Packing(kept + found.chosen, found.left, packing.value)
 
 
@@ -172,6 +177,8 @@ def dive(
     floor: float,
     few: int,
     limits: Limits,
+    pool: dict[Pattern, None],
+    seed: int = 0,
 ) -> Packing:
     """Take what the linear program takes whole, again and again, and decide in whole numbers over the last few bins."""
     items, chosen, value = +sizes, list[Chosen](), NOTHING
@@ -192,8 +199,12 @@ def dive(
         taken = [] if last else _large(master) or _wide(master) or _wholly(master)
         final = not taken
         if final:
-            master.vary(VARIATIONS, limits.seed)
+            master.vary(VARIATIONS, seed)
+            for pattern in [*pool]:
+                if master.knows(pattern):
+                    master.add(pattern)
             taken = _branch(master, limits)
+            pool.update(dict.fromkeys(list(master.patterns)[:MAX_KEPT]))
         items, stock, settled = _left(master, taken)
         chosen += settled
         if final or not items or not stock.used:

@@ -17,11 +17,8 @@ from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.states import Children, States, TooManyStepsError
+from kalloc.place.states import Children, TooManyStepsError, states_of
 from kalloc.solver import Limits
-
-MAX_STEPS = 400_000
-"""Steps between the states of domains; where there are more, two levels are not seen together."""
 
 Pair = tuple[int, int]
 """A level, and the next finer one that costs something."""
@@ -80,9 +77,8 @@ def _kind_pair(rooms: Rooms, zones: Zones, sizes: Counter[int], pair: Pair, limi
     insides = _insides(rooms, zones, pair, grain)
     if not items or not insides:
         return small
-    largest = min(max(map(sum, insides)), max(items))
     try:
-        states = States(insides, largest, MAX_STEPS)
+        states = states_of(insides, max(items))
     except TooManyStepsError:
         return small
     bins = tuple(states.index[inside] for inside, count in insides.items() for _ in range(count))

@@ -10,10 +10,10 @@ state, whatever the parts are worth, is one pass over all steps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property, lru_cache
 from itertools import product
-from math import prod
+from math import comb
 from typing import TypeVar
 
 import numpy as np
@@ -25,8 +25,8 @@ Children = tuple[int, ...]
 """Free rooms of the children of a domain, the largest first, full ones left out."""
 Gains = TypeVar("Gains", NDArray[np.float64], NDArray[np.int64])
 
-MAX_CHOICES = 4_000
-"""Choices of children of one state; where there are more, the states are not listed."""
+MAX_STATES, MAX_STEPS = 3_000, 400_000
+"""Where there may be more of them, they are not listed."""
 
 
 class TooManyStepsError(Exception):
@@ -40,15 +40,15 @@ class States:
     many children. Steps are sorted by the room of their source; those of one source stand together.
     """
 
-    def __init__(self, starts: Iterable[Children], largest_part: int, limit: int) -> None:
-        """List the states and steps from some starts.
+    def __init__(self, starts: Iterable[Children], largest_part: int) -> None:
+        """List the states and steps from some starts, for parts up to a size.
 
         Raises:
-            TooManyStepsError: when there are more steps than ``limit``.
+            TooManyStepsError: when there are too many.
         """
         self.names: list[Children] = []
         self.index: dict[Children, int] = {}
-        steps = self._explore(starts, largest_part, limit)
+        steps = self._explore(starts, largest_part)
         source, target, part, pieces = np.array(steps, dtype=np.int64).reshape(-1, 4).T
         self.total: Ids = np.array([sum(name) for name in self.names], dtype=np.int64)
         order = np.lexsort((source, self.total[source]))
@@ -63,7 +63,7 @@ class States:
     def __len__(self) -> int:
         return len(self.names)
 
-    def _explore(self, starts: Iterable[Children], largest: int, limit: int) -> list[tuple[int, int, int, int]]:
+    def _explore(self, starts: Iterable[Children], largest: int) -> list[tuple[int, int, int, int]]:
         def number(children: Children) -> int:
             if children not in self.index:
                 self.index[children] = len(self.names)
@@ -77,7 +77,7 @@ class States:
         while done < len(self.names):
             for children, part, pieces in _lay(self.names[done], largest):
                 steps.append((done, number(children), part, pieces))
-                if len(steps) > limit:
+                if len(steps) > MAX_STEPS:
                     raise TooManyStepsError
             done += 1
         return steps
@@ -136,6 +136,23 @@ class States:
         return sorted((before - after).elements(), reverse=True), rest
 
 
+@lru_cache(maxsize=16)
+def _states(children: int, room: int, largest_part: int) -> States:
+    return States([(room,) * children], largest_part)
+
+
+def states_of(starts: Collection[Children], largest_part: int) -> States:
+    """Return states that have some starts among them, the same again for starts alike.
+
+    Raises:
+        TooManyStepsError: when there are too many.
+    """
+    children, room = max(map(len, starts)), max(max(start) for start in starts)
+    if comb(children + room, children) > MAX_STATES:
+        raise TooManyStepsError
+    return _states(children, room, min(largest_part, max(map(sum, starts))))
+
+
 def grouped(keys: Ids) -> tuple[Ids, Ids, Ids]:
     """Return the order that sorts some keys, where each of them begins in it, and the keys."""
     order = np.argsort(keys, kind="stable")
@@ -144,15 +161,9 @@ def grouped(keys: Ids) -> tuple[Ids, Ids, Ids]:
 
 
 def _lay(children: Children, largest: int) -> Iterator[tuple[Children, int, int]]:
-    """Yield what is left of some children, for every part that is laid into them, with its size and its pieces.
-
-    Raises:
-        TooManyStepsError: when there are too many choices of children to look at.
-    """
+    """Yield what is left of some children, for every part that is laid into them, with its size and its pieces."""
     counts = Counter(children)
     rooms = sorted(counts, reverse=True)
-    if prod(count + 1 for count in counts.values()) > MAX_CHOICES:
-        raise TooManyStepsError
     for taken in product(*(range(counts[room] + 1) for room in rooms)):
         whole = sum(room * times for room, times in zip(rooms, taken, strict=True))
         if whole > largest:

@@ -12,15 +12,13 @@ from kalloc.place.fillings import Stock
 from kalloc.place.residues import common_divisor, groups_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
-from kalloc.place.states import Children, States
+from kalloc.place.states import Children, states_of
 from kalloc.solver import Ids
 
 MOST_SIBLINGS = 8
 """Bins of one parent that may share items; a parent with more is seen as several."""
 MOST_BINS = 1_024
 """Bins that are packed together; a larger yard is packed in blocks, and items shared out among them."""
-MAX_STEPS = 400_000
-"""Steps between the states of bins; where there are more, bins are seen without their children."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def stock_of(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]
     """
     weights, scope = rooms.topology.weights, yard.scope
     bins = [bin for parent in block for bin in yard.insides[parent]]
-    states = States(dict.fromkeys(bins), min(max(map(sum, bins)), max(sizes)), MAX_STEPS)
+    states = states_of(bins, max(sizes))
     above = _above(rooms, scope.bin, scope.region(weights))
     regions = [int(above[yard.domains[parent][0]]) for parent in block]
     room = [sum(map(sum, yard.insides[parent])) for parent in block]

@@ -104,7 +104,7 @@ def pack(
     tries, enough = MAX_NEIGHBOURHOODS, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
     while tries and best.cost(stock, leave) >= enough and not limits.over:
         tries -= 1
-        picked = _neighbours(best, stock, dice)
+        picked = _neighbours(best, stock, worth, MAX_NEIGHBOURHOODS - 1 - tries, dice)
         if len(picked) == len(stock.parents):
             break
         other = _again(best, stock, worth, leave, picked, limits, pool, int(dice.integers(1 << 30)))
@@ -113,19 +113,22 @@ def pack(
     return best
 
 
-def _neighbours(packing: Packing, stock: Stock, dice: np.random.Generator) -> set[int]:
+def _neighbours(
+    packing: Packing, stock: Stock, worth: Mapping[int, float], turn: int, dice: np.random.Generator
+) -> set[int]:
     """Return parents whose bins are to be packed anew, in whole groups where parents must share items.
 
-    Where items are left out, those with room come first; else some of those that were packed last, and any others.
+    Where items are left out, those with room come first; else those of the pattern whose items pay most beyond what
+    they are worth, of the second at the second turn, and so on. Any others follow.
     """
-    everyone = dice.permutation(len(stock.parents)).tolist()
+    order = dice.permutation(len(stock.parents)).tolist()
     if packing.left:
         free = _free(packing, stock)
-        order = sorted(everyone, key=lambda parent: free[parent] == 0)
+        order.sort(key=lambda parent: free[parent] == 0)
     else:
-        late = list(dict.fromkeys(parent for chosen in reversed(packing.chosen) for parent in chosen.parents))
-        some = dice.permutation(late[: len(stock.parents) // 2]).tolist()
-        order = [parent for pair in zip(some, everyone, strict=False) for parent in pair] + everyone
+        paid = [found.cost(stock) - sum(worth.get(size, 0.0) for size in found.sizes) for found in packing.chosen]
+        dearest = sorted(range(len(paid)), key=lambda number: -paid[number])[turn % len(paid)]
+        order = [*packing.chosen[dearest].parents, *order]
     picked: dict[int, None] = {}
     for parent in order:
         mates = [mate for mate, group in enumerate(stock.groups) if group == stock.groups[parent]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
@@ -13,7 +13,9 @@ from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits
 
 MAX_ATTEMPTS = 8
-"""Orders tried for a first seating."""
+"""Orders tried for a seating by best fit."""
+MOST_FITTED = 50_000
+"""Nodes up to which best fit is tried where the other ways have seated all: item by item, it takes long."""
 
 
 def spans_of(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
@@ -47,22 +49,47 @@ def seat_all(
     Raises:
         NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
-    assigned = assign_zones(rooms, items, limits)
-    first = seat_first(rooms, assigned)
-    least = scattering(rooms, with_kept(rooms, first))
-    on_better(least)
-    if limits.over or least == sum(needs.values()):
-        return with_kept(rooms, first)
+    assigned = by_choice(assign_zones(rooms, items, limits))
+    needed = sum(needs.values())
+    ways: list[Seats] = []
+    best: Seats = {}
+    for seats in _ways(rooms, assigned, limits):
+        ways.append(seats)
+        found = _best_of_zones(rooms, assigned, ways)
+        cost, least = scattering(rooms, with_kept(rooms, found)), scattering(rooms, with_kept(rooms, best))
+        if not best or cost < least:
+            best = found
+            on_better(cost)
+        if limits.over or min(cost, least) == needed:
+            break
+    return with_kept(rooms, best)
+
+
+def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats]:
+    """Yield seatings: those with little choice first, one by one, then the others laid end to end; by best fit; packed.
+
+    Raises:
+        NoRoomError: when none of the ways seats all.
+    """
+    zones: dict[int, list[Item]] = defaultdict(list)
+    for item in items:
+        if _packable(item):
+            zones[next(iter(item.shape.zones[0]))].append(item)
+    packed = Seating(rooms)
     try:
-        ways = [first, *_other_ways(rooms, by_choice(assigned), limits)]
+        for item in items:
+            if not _packable(item):
+                packed.seat(item)
+        laid = packed.copy()
+        for zone, members in zones.items():
+            laid.lay(zone, members)
+        yield laid.seats
+        if rooms.topology.node_count <= MOST_FITTED:
+            yield seat_first(rooms, items)
+        pack_zones(packed, zones, limits)
+        yield packed.seats
     except NoRoomError:
-        return with_kept(rooms, first)
-    best = with_kept(rooms, _best_of_zones(rooms, assigned, ways))
-    cost = scattering(rooms, best)
-    if cost >= least:
-        return with_kept(rooms, first)
-    on_better(cost)
-    return best
+        yield seat_first(rooms, items)
 
 
 def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
@@ -86,31 +113,13 @@ def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
     raise failure
 
 
-def _other_ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[Seats]:
-    """Return seatings in which items with little choice sit one by one, and the others packed, or laid end to end.
-
-    Raises:
-        NoRoomError: when one does not fit.
-    """
-    packed = Seating(rooms)
-    zones: dict[int, list[Item]] = defaultdict(list)
-    for item in items:
-        if _packable(item):
-            zones[next(iter(item.shape.zones[0]))].append(item)
-        else:
-            packed.seat(item)
-    laid = packed.copy()
-    pack_zones(packed, zones, limits)
-    for zone, members in zones.items():
-        laid.lay(zone, members)
-    return [packed.seats, laid.seats]
-
-
 def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -> Seats:
     """Return for every zone the seats that scatter least, where those with little choice sit alike; else the best way.
 
     Items of one zone do not touch those of another.
     """
+    if len(ways) == 1:
+        return ways[0]
     zone_of = {item.project: next(iter(item.shape.zones[0])) for item in items if _packable(item)}
     fixed: list[Seats] = [{seat: gpus for seat, gpus in way.items() if seat[0] not in zone_of} for way in ways]
     alike = [way for way, rest in zip(ways, fixed, strict=True) if rest == fixed[-1]]

@@ -28,8 +28,9 @@ class Job:
     """Price of leaving out an item, for every unit of its size."""
 
 
-def pack_job(job: Job, limits: Limits) -> Packing:
-    """Pack one stock, with the prices of two levels together to begin with."""
+def pack_job(job: Job, limits: Limits, seconds: float) -> Packing:
+    """Pack one stock within some seconds, with the prices of two levels together to begin with."""
+    limits = replace(limits, deadline=min(limits.deadline, time.monotonic() + seconds))
     prices = pooled(job.stock, job.sizes, limits)
     worth = prices.pays(job.stock.bin_cost, sorted(job.sizes))
     return pack(job.stock, job.sizes, worth, job.leave, prices.bound, limits)
@@ -38,18 +39,28 @@ def pack_job(job: Job, limits: Limits) -> Packing:
 def pack_jobs(jobs: Sequence[Job], limits: Limits) -> list[Packing]:
     """Pack several stocks; how many processes there are does not show in what comes out.
 
-    What is not done when somebody says stop is left out.
+    Each has its share of the time; what is not done when somebody says stop is left out.
     """
-    bins = sum(len(states) for job in jobs for states in job.stock.parents)
+    bins = [sum(map(len, job.stock.parents)) for job in jobs]
     workers = min(limits.threads, len(jobs))
-    if workers < 2 or bins < WORTH_BINS:
-        return [pack_job(job, limits) for job in jobs]
+    if workers < 2 or sum(bins) < WORTH_BINS:
+        left = sum(bins)
+        found = []
+        for job, count in zip(jobs, bins, strict=True):
+            found.append(pack_job(job, limits, limits.seconds * count / left))
+            left -= count
+        return found
+    shares = [limits.seconds * min(1.0, workers * count / sum(bins)) for count in bins]
+    return _side_by_side(jobs, shares, workers, limits)
+
+
+def _side_by_side(jobs: Sequence[Job], shares: Sequence[float], workers: int, limits: Limits) -> list[Packing]:
     from loky import ProcessPoolExecutor
 
     pool = ProcessPoolExecutor(workers)
     try:
         alone = replace(limits, stop=None, threads=1)
-        found = [pool.submit(pack_job, job, alone) for job in jobs]
+        found = [pool.submit(pack_job, job, alone, share) for job, share in zip(jobs, shares, strict=True)]
         while not limits.over and not all(future.done() for future in found):
             time.sleep(POLL_SECONDS)
         return [_result(future, job) for future, job in zip(found, jobs, strict=True)]

@@ -143,7 +143,15 @@ class Result:
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mib: int = 0
     curve: tuple[tuple[float, int, int | None], ...] = ()
-    """Seconds since the start, fragmentation score and bound, each time that one of them improved."""
+    """Seconds since the start, fragmentation score and bound, each time that something better was known."""
+
+    @cached_property
+    def anytime(self) -> pd.DataFrame:
+        """The curve as a table of ``seconds``, ``score`` and ``bound``, the bound missing where none was known yet."""
+        import pandas as pd
+
+        frame = pd.DataFrame(list(self.curve), columns=["seconds", "score", "bound"])
+        return frame.astype({"seconds": "float64", "score": "int64", "bound": "Int64"})
 
     def summary(self) -> dict[str, Any]:
         """Return what ``--json`` prints: see the reference of the plan."""

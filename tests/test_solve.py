@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,21 @@ def test_frames_have_the_columns_of_the_files() -> None:
     assert len(allocations) == len(instance.requests)
     assert list(placements.columns) == ["project", "kind", *instance.hierarchy.levels, "node", "gpus"]
     assert placements["gpus"].sum() == allocations["gpus"].sum() == result.gpus["allocated"]
+
+
+def test_anytime_curve_ends_with_the_result() -> None:
+    """One row a point, numbers as numbers; no bound is known at first, and the last row is that of the result."""
+    result = kalloc.solve(full(racks=4), threads=1)
+    frame = result.anytime
+    assert list(frame.columns) == ["seconds", "score", "bound"]
+    assert [str(kind) for kind in frame.dtypes] == ["float64", "int64", "Int64"]
+    assert list(zip(frame["seconds"], frame["score"], strict=True)) == [point[:2] for point in result.curve]
+    assert frame["seconds"].is_monotonic_increasing
+    assert frame["bound"].isna().tolist() == [bound is None for _, _, bound in result.curve]
+    assert frame["bound"].isna().iloc[0]
+    last = frame.iloc[-1]
+    assert (last["score"], last["bound"]) == (result.fragmentation, result.fragmentation_bound)
+    assert replace(result, curve=()).anytime.empty
 
 
 def test_summary_is_json() -> None:

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks`` measures the committed instances; ``national``, ``peers`` and ``growth`` others."""
+"""``python -m tests.benchmarks`` measures the committed instances; with the name of a part, others."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import growth, instances, national, peers
+from tests.benchmarks import curve, growth, instances, national, peers
 from tests.benchmarks.measure import machine
 
 PARTS = {
     "national": (national, "made by the recipe, against best fit"),
     "peers": (peers, "beside other methods that seat the same allocation"),
     "growth": (growth, "time and memory by nodes, by distinct sizes and by distinct rooms"),
+    "curve": (curve, "score and bound of one instance as seconds pass"),
 }
+POSITIONAL = ("instance",)
 NOT_MEASURED = ("name", "part", "markdown", "plans", "plots")
 """What the arguments hold that does not say what to measure."""
 
@@ -59,7 +61,7 @@ def command(given: argparse.Namespace) -> str:
     words = ["python -m tests.benchmarks", *([given.name] if given.name else [])]
     for name, value in vars(given).items():
         if name not in NOT_MEASURED and value is not None:
-            words.append(f"--{name.replace('_', '-')}")
+            words += [] if name in POSITIONAL else [f"--{name.replace('_', '-')}"]
             words += map(_word, value if isinstance(value, list) else [value])
     return " ".join(words)
 

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
+from pandas import DataFrame
 
 STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "kalloc", "font.size": 9}
 """Text stays text, and the same figures give the same bytes."""
@@ -39,6 +40,38 @@ def draw(path: Path, title: str, name: str, points: Sequence[Measured], logarith
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
+def draw_curve(path: Path, title: str, curve: DataFrame) -> None:
+    """Draw score and bound over seconds: each holds from when it was known until a better one was.
+
+    The last bound is drawn over the whole width, too: it was true from the beginning, though nobody knew.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seconds, end = curve["seconds"].to_list(), float(curve["seconds"].max())
+    with rc_context(STYLE):
+        figure = Figure(figsize=(6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        axes.step(seconds, curve["score"].to_list(), where="post", marker="o", color="#1f5a94", label="score")
+        known = curve[curve["bound"].notna()]
+        if len(known):
+            at, bounds = known["seconds"].to_list(), known["bound"].astype(int).to_list()
+            axes.step(at, bounds, where="post", marker="s", color="#b5542b", label="proven bound")
+            axes.axhline(bounds[-1], linestyle=":", color="#b5542b", zorder=1)
+        axes.set_xlim(0, 1.03 * end)
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.set_xlabel("seconds since the start of the solve")
+        axes.set_ylabel("fragmentation")
+        _bare(axes)
+        axes.legend(frameon=False)
+        axes.set_title(title)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _bare(axes: Axes) -> None:
+    axes.grid(color="#dddddd")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 def _panel(axes: Axes, at: Sequence[int], values: Sequence[float], name: str, label: str, logarithmic: bool) -> None:
     axes.plot(at, values, marker="o", color="#1f5a94")
     axes.set_xscale("log", base=2)
@@ -54,5 +87,4 @@ def _panel(axes: Axes, at: Sequence[int], values: Sequence[float], name: str, la
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.set_xlabel(name)
     axes.set_ylabel(label)
-    axes.grid(color="#dddddd")
-    axes.spines[["top", "right"]].set_visible(False)
+    _bare(axes)

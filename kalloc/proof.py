@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
 from kalloc.allocate.model import Allocation
-from kalloc.instance import Instance
+from kalloc.instance import Instance, Request
 from kalloc.plan import Termination, TierResult
 from kalloc.solver import Limits
 from kalloc.verify import Score
+
+Granted = Mapping[tuple[str, str], int]
+"""GPUs by project and kind."""
 
 
 class Bounds(Protocol):
@@ -40,16 +44,47 @@ class Proof:
 
 
 def proof_of(
-    instance: Instance, allocation: Allocation, bounds: Bounds, value: Score, by_level: int
+    instance: Instance, allocation: Allocation, bounds: Bounds, granted: Granted, value: Score, by_level: int
 ) -> Proof:
-    """Put together the bounds of every plan and that of the levels, which takes the allocation as given."""
+    """Put together the bounds of every plan and that of the levels, which takes the allocation as given.
+
+    Where no other allocation has as much merit, what holds for this one holds for every plan.
+    """
     everywhere = bounds.fragmentation_bound or 0
-    best, given = (everywhere, None) if everywhere >= by_level else (by_level, "allocation")
+    if everywhere >= by_level or alone(instance, granted):
+        best, given = max(everywhere, by_level), None
+    else:
+        best, given = by_level, "allocation"
     tiers = {
         "merit": merit_tier(allocation, bounds.merit_bound, value.merit),
         "fragmentation": TierResult("fragmentation", value.fragmentation, best, given),
     }
     return Proof(tuple(tiers[name] for name in instance.objective.tiers), best)
+
+
+def alone(instance: Instance, granted: Granted) -> bool:
+    """Tell whether every project gets the one bundle that has most merit for it, whatever others get.
+
+    Then any other allocation has less merit. It is a sufficient condition, not a necessary one.
+    """
+    requests: dict[str, list[Request]] = {}
+    for request in instance.requests:
+        requests.setdefault(request.project, []).append(request)
+
+    def worth(request: Request) -> Fraction:
+        return Fraction(repr(float(instance.value(request)))) * request.max
+
+    for project in instance.projects:
+        rows = requests.get(project.project, [])
+        full = [row for row in rows if granted.get((row.project, row.kind), 0) == row.max and row.max > 0]
+        if rows and (project.merit <= 0 or not full or any(worth(row) <= 0 for row in full)):
+            return False
+        others = [row for row in rows if row not in full]
+        if project.mix == "any" and others:
+            return False
+        if project.mix == "one" and rows and (len(full) != 1 or any(worth(row) >= worth(full[0]) for row in others)):
+            return False
+    return True
 
 
 def merit_tier(allocation: Allocation, bound: int | None, value: Fraction) -> TierResult:

@@ -251,7 +251,7 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
     levels, least = bound_levels(run, rooms, decision, value)
     run.seconds["place"] = time.monotonic() - began - (checked - checking)
     run.seconds["verify"] = checked - checking
-    proof = proof_of(run.instance, allocation, decision, value, least)
+    proof = proof_of(run.instance, allocation, decision, decision.granted, value, least)
     run.record(value.fragmentation, proof.fragmentation_bound)
     return Result(
         plan=plan,

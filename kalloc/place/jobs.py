@@ -13,7 +13,7 @@ from kalloc.place.packing import Packing, pack
 from kalloc.place.prices import pooled
 from kalloc.solver import Limits
 
-WORTH_BINS = 1_500
+WORTH_BINS = 600
 """Bins of all stocks together from which on processes save more time than it takes to start them."""
 POLL_SECONDS = 0.05
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -141,19 +142,22 @@ class ProgressPrinter:
         print(f"{progress.seconds:7.1f} s  {progress.stage:<14} {figures}", file=sys.stderr)
 
 
-def peak_memory_mib() -> int:
-    """Return the most memory that this process held, in MiB; 0 where the system does not tell."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.partition("VmHWM:")[2].split()[0]) // 1024
-    except (OSError, IndexError, ValueError):
-        pass
+def peak_memory_mib(workers: int = 0) -> int:
+    """Return the most memory that this process and its workers held, in MiB; 0 where the system does not tell.
+
+    Each of the workers is taken for as large as the largest that has ended.
+    """
     try:
         import resource
     except ImportError:
         return 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most // (2**20 if sys.platform == "darwin" else 1024)
+    unit = 2**20 if sys.platform == "darwin" else 1024
+    others = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // unit * workers
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) // 1024 + others
+    except (OSError, IndexError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit + others
 
 
 def _show_version(wanted: bool) -> None:
@@ -221,7 +225,8 @@ def _solve(run: Run, path: Path, out: Path | None, options: dict[str, Any]) -> R
             "write": 0.0,
             "total": time.perf_counter() - STARTED,
         }
-        result = replace(result, seconds=seconds, peak_memory_mib=peak_memory_mib())
+        workers = int(options.get("threads") or min(8, os.cpu_count() or 1))
+        result = replace(result, seconds=seconds, peak_memory_mib=peak_memory_mib(workers))
         return result if out is None else kalloc.io.write_result(result, out)
 
 

@@ -107,11 +107,12 @@ def test_modules_form_no_cycle() -> None:
     TopologicalSorter({module(path): modules() & {*imported(path, typing=False)} for path in FILES}).prepare()
 
 
-@pytest.mark.parametrize("package", ["ortools", "pulp", "highspy", "typer", "rich"])
+@pytest.mark.parametrize("package", ["ortools", "pulp", "highspy", "loky", "typer", "rich"])
 def test_one_door(package: str) -> None:
-    """OR-Tools is used in solver/ alone, the command line's packages in cli.py alone, PuLP and HiGHS nowhere."""
-    doors = {"ortools": {"solver"}, "typer": {"cli"}, "rich": {"cli", "screen"}}
-    users = {part(module(path)) for path in FILES for name in imported(path, typing=True) if name.split(".")[0] == package}
+    """OR-Tools is used in solver/ alone, loky in place/, the command line's packages in cli.py; PuLP, HiGHS nowhere."""
+    doors = {"ortools": {"solver"}, "loky": {"place"}, "typer": {"cli"}, "rich": {"cli", "screen"}}
+    used = {path: {name.split(".")[0] for name in imported(path, typing=True)} for path in FILES}
+    users = {part(module(path)) for path, names in used.items() if package in names}
     assert users <= doors.get(package, set())
 
 

@@ -112,7 +112,7 @@ class Summary(PlanSummary):
     """summary.json, and what `--json` prints."""
 
     seconds: dict[str, Number] = Field(description="Seconds to load, allocate, place, verify, write, and in total.")
-    peak_memory_mib: Count = Field(description="The most memory that the process held, in MiB.")
+    peak_memory_mib: Count = Field(description="The most memory that the process and its workers held, in MiB.")
 
 
 class PlanFile(_Part):

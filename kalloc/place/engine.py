@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -50,18 +51,22 @@ def seat_all(
         NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
     assigned = by_choice(assign_zones(rooms, items, limits))
-    needed = sum(needs.values())
+    needed, least = sum(needs.values()), math.inf
     ways: list[Seats] = []
     best: Seats = {}
-    for seats in _ways(rooms, assigned, limits):
-        ways.append(seats)
-        found = _best_of_zones(rooms, assigned, ways)
-        cost, least = scattering(rooms, with_kept(rooms, found)), scattering(rooms, with_kept(rooms, best))
-        if not best or cost < least:
-            best = found
-            on_better(cost)
-        if limits.over or min(cost, least) == needed:
-            break
+    try:
+        for seats in _ways(rooms, assigned, limits):
+            ways.append(seats)
+            found = _best_of_zones(rooms, assigned, ways)
+            cost = scattering(rooms, with_kept(rooms, found))
+            if cost < least:
+                best, least = found, cost
+                on_better(cost)
+            if limits.over or least == needed:
+                break
+    except NoRoomError:
+        if not ways:
+            raise
     return with_kept(rooms, best)
 
 
@@ -69,13 +74,14 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
     """Yield seatings: those with little choice first, one by one, then the others laid end to end; by best fit; packed.
 
     Raises:
-        NoRoomError: when none of the ways seats all.
+        NoRoomError: when a way does not seat all; there may be others before it.
     """
     zones: dict[int, list[Item]] = defaultdict(list)
     for item in items:
         if _packable(item):
             zones[next(iter(item.shape.zones[0]))].append(item)
     packed = Seating(rooms)
+    many = rooms.topology.node_count > MOST_FITTED
     try:
         for item in items:
             if not _packable(item):
@@ -84,12 +90,12 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
         for zone, members in zones.items():
             laid.lay(zone, members)
         yield laid.seats
-        if rooms.topology.node_count <= MOST_FITTED:
-            yield seat_first(rooms, items)
-        pack_zones(packed, zones, limits)
-        yield packed.seats
     except NoRoomError:
+        many = False
+    if not many:
         yield seat_first(rooms, items)
+    pack_zones(packed, zones, limits)
+    yield packed.seats
 
 
 def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:

@@ -76,8 +76,8 @@ class Master:
         """Return a program over other items and bins that begins with this one's prices and patterns in use."""
         known = dict(zip(self.sizes.tolist(), self.worth.tolist(), strict=True))
         other = Master(stock, items, self.leave, known, soft, wide)
-        for pattern, column in self.patterns.items():
-            if self.shares[column] > TOLERANCE and other.knows(pattern):
+        for pattern in self.patterns:
+            if self.share(pattern) > TOLERANCE and other.knows(pattern):
                 other.add(pattern)
         return other
 
@@ -139,7 +139,7 @@ class Master:
     def generate(self, floor: float, limits: Limits) -> bool:
         """Let patterns join until none is worth more than it costs, chains only once nothing else is.
 
-        Return whether there is an answer. ``floor`` is what the program costs at least: nothing is sought beyond it.
+        Return whether there was time for it. ``floor`` is what the program costs at least: nothing is sought beyond it.
         """
         linked = False
         for _ in range(MAX_ROUNDS):
@@ -151,6 +151,11 @@ class Master:
             else:
                 linked = True
         return bool(self.shares)
+
+    def share(self, pattern: Pattern) -> float:
+        """Return how often the program takes a pattern; 0 for one that it has not seen yet."""
+        column = self.patterns[pattern]
+        return self.shares[column] if column < len(self.shares) else 0.0
 
     @property
     def left_out(self) -> float:

@@ -193,6 +193,8 @@ def dive(
         last = sum(map(len, stock.parents)) <= few
         spent = sum(found.cost(stock) for found in chosen)
         if not master.generate(NOTHING if last else floor - spent, limits):
+            items, stock, settled = _left(master, _wholly(master) if master.shares else [])
+            chosen += settled
             break
         if master.left_out > TOLERANCE and not (wide and soft == HARD):
             soft, wide = HARD, wide or soft == HARD
@@ -258,17 +260,14 @@ def _wide(master: Master) -> list[Pattern]:
 
 def _wholly(master: Master) -> list[Pattern]:
     """Return the patterns that the linear program takes, each as often as it takes it wholly."""
-    shares = master.shares
-    return [
-        pattern for pattern, column in master.patterns.items() for _ in range(int(shares[column] + TOLERANCE))
-    ]
+    return [pattern for pattern in master.patterns for _ in range(int(master.share(pattern) + TOLERANCE))]
 
 
 def _left(master: Master, taken: Sequence[Pattern]) -> tuple[Counter[int], Stock, list[Chosen]]:
     """Return the items and bins that are left, and whose bins are taken: single ones where most of them are shared."""
     items, chosen = Counter(master.items), list[Chosen]()
     bins = [Counter(states) for states in master.stock.parents]
-    shared = {key: master.shares[column] for key, column in master.shared.items()}
+    shared = {key: master.shares[column] for key, column in master.shared.items()} if taken else {}
     for pattern in sorted(taken, key=lambda pattern: pattern.bins[0].parent is None):
         parents = []
         for parent, state, _, _ in pattern.bins:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -81,9 +81,14 @@ def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> It
 
 
 def solve(instance: Path, out: Path, seconds: float | None = None) -> Run:
-    """Solve from files to a verified plan on disk, with default options but for a time limit that is given."""
+    """Solve from files to a verified plan on disk, with default options but for a time limit that is given.
+
+    Memory is that of the process and its workers.
+    """
     limit = () if seconds is None else ("--time-limit", seconds)
-    return kalloc("solve", instance, "--out", out, "--json", "--quiet", *limit)
+    run = kalloc("solve", instance, "--out", out, "--json", "--quiet", *limit)
+    told = run.summary["peak_memory_mib"] if run.status == 0 else 0
+    return replace(run, peak_mib=max(run.peak_mib, told))
 
 
 def middle(runs: Sequence[Run], of: Callable[[Run], float]) -> float:

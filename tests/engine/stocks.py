@@ -15,8 +15,6 @@ from models import placement
 from models.program import Status
 from tests.models.small import ask, make
 
-LIMIT = 100_000
-"""Steps between states that a test allows."""
 MUCH = 100
 """Price of leaving out a unit of an item: more than seating it anywhere costs."""
 
@@ -40,7 +38,7 @@ class Case:
     def stock(self, shared: bool = False) -> Stock:
         """Return the stock, all parents in one group."""
         bins = [bin for parent in self.insides for bin in parent]
-        states = States(dict.fromkeys(bins), min(max(map(sum, bins)), max(self.items)), LIMIT)
+        states = States(dict.fromkeys(bins), min(max(map(sum, bins)), max(self.items)))
         parents = tuple(tuple(states.index[bin] for bin in parent) for parent in self.insides)
         piece, bin_cost, parent, region = self.costs
         groups = (0,) * len(parents)
@@ -94,9 +92,8 @@ def sizes(dice: random.Random, room: int, most: int, full: bool) -> Counter[int]
 def draw(seed: int, parents: int = 3, bins: int = 3, count: int = 2, room: int = 4) -> Case:
     """Return a case of up to so many parents, bins in each, children in each and room in each."""
     dice = random.Random(seed)
-    insides = tuple(
-        tuple(children(dice, count, room) for _ in range(dice.randint(1, bins))) for _ in range(dice.randint(1, parents))
-    )
+    counts = [dice.randint(1, bins) for _ in range(dice.randint(1, parents))]
+    insides = tuple(tuple(children(dice, count, room) for _ in range(number)) for number in counts)
     total = sum(sum(bin) for parent in insides for bin in parent)
     items = sizes(dice, total, 2 * room * count, dice.random() < 0.6)
     regions = tuple(dice.randint(0, 2) for _ in insides)

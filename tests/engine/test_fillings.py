@@ -101,7 +101,7 @@ def test_fill_lays_the_parts_first_and_attains_the_best() -> None:
     for fillings in cases(100):
         states = fillings.stock.states
         for used, state in enumerate(fillings.stock.used):
-            wanted = [((), fillings.values[state])]
+            wanted: list[tuple[tuple[int, ...], float]] = [((), float(fillings.values[state]))]
             wanted += [((part,), value) for part, value in enumerate(fillings.beside_one[state].tolist())]
             wanted += [((one, two), value) for (one, two), value in np.ndenumerate(fillings.beside_two[used])]
             for parts, value in wanted:
@@ -113,7 +113,7 @@ def test_fill_lays_the_parts_first_and_attains_the_best() -> None:
 
 
 def test_stock_numbers_its_bins() -> None:
-    """The grid has the position of each bin of each parent among the states in use, and one more where there is none."""
+    """The grid has the position of each bin of each parent among the states in use; one more where there is none."""
     stock = draw(0).stock()
     three = stock.only([(0,), (1, 0)])
     assert (three.used, three.grid.tolist()) == ([0, 1], [[0, 2], [1, 0]])

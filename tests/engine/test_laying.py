@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 
 from kalloc.instance import Hierarchy, Instance, Placed
-from kalloc.place import laying
-from kalloc.place.laying import Scope, pack_zone, scopes, share_out, yard_of
+from kalloc.place import states as states_module
+from kalloc.place import yards
+from kalloc.place.laying import pack_zones
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
+from kalloc.place.yards import Scope, scopes, share_out, yard_of
 from kalloc.solver import Limits
 from tests.engine.drawing import Size, trees
 from tests.engine.test_against_reference import often
@@ -29,7 +31,7 @@ def laid(instance: Instance) -> Seating:
     rooms, waiting = Rooms.of(instance), items(instance)
     seating = Seating(rooms)
     if waiting:
-        pack_zone(seating, 0, waiting, Limits())
+        pack_zones(seating, {0: waiting}, Limits())
     used, got = Counter[int](), Counter[str]()
     for (project, node), gpus in seating.seats.items():
         assert gpus > 0 and rooms.zone[node] == 0
@@ -42,14 +44,14 @@ def laid(instance: Instance) -> Seating:
 
 
 @given(instance=trees(TREES))
-@often(200)
+@often(120)
 def test_every_item_is_seated_whole_and_once(instance: Instance) -> None:
     """On trees of one to four levels, with weights of nothing and partly free nodes, everybody has what is asked."""
     laid(instance)
 
 
 @given(instance=trees(WIDE))
-@often(40)
+@often(30)
 def test_every_item_of_larger_trees_is_seated_whole_and_once(instance: Instance) -> None:
     """As above, with up to forty nodes and forty projects."""
     laid(instance)
@@ -58,8 +60,8 @@ def test_every_item_of_larger_trees_is_seated_whole_and_once(instance: Instance)
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_blocks_and_few_siblings_lose_nobody(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few bins are packed together, or seen as siblings, everybody is seated, few projects or many."""
-    monkeypatch.setattr(laying, "MOST_BINS", most)
-    monkeypatch.setattr(laying, "MOST_SIBLINGS", most)
+    monkeypatch.setattr(yards, "MOST_BINS", most)
+    monkeypatch.setattr(yards, "MOST_SIBLINGS", most)
     for seed in range(25):
         dice = random.Random(seed)
         racks = tuple(nodes(f"r{rack}", 4, count=dice.randint(1, 3)) for rack in range(dice.randint(1, 7)))
@@ -73,7 +75,7 @@ def test_blocks_and_few_siblings_lose_nobody(most: int, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("limit", [0, 5, 40])
 def test_too_many_steps_lose_nobody(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the states of bins are too many to be listed, everybody is seated all the same."""
-    monkeypatch.setattr(laying, "MAX_STEPS", limit)
+    monkeypatch.setattr(states_module, "MAX_STATES", limit)
     racks = tuple(nodes(rack, gpus, count=2) for rack, gpus in zip("rst", (4, 3, 2), strict=True))
     laid(asking([5, 5, 4, 3, 1], racks))
 
@@ -87,7 +89,7 @@ def test_whole_nodes_are_asked_but_none_is_free() -> None:
 
 def test_more_blocks_than_items() -> None:
     """One project in a nation of more racks than are packed together has its seats."""
-    laid(asking([4], tuple(nodes(f"r{rack}", 4, count=2) for rack in range(laying.MOST_BINS + 1))))
+    laid(asking([4], tuple(nodes(f"r{rack}", 4, count=2) for rack in range(yards.MOST_BINS + 1))))
 
 
 def test_an_item_goes_where_it_is_whole() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, event, given
 
 from kalloc.instance import Hierarchy, Instance, Placed
-from kalloc.place import pairs as pairs_module
+from kalloc.place import states as states_module
 from kalloc.place.bounds import fewest_spans
 from kalloc.place.items import items_of
 from kalloc.place.pairs import Pair, best_sum, fewest_pair, pairs_of
@@ -165,7 +165,7 @@ def test_a_pair_by_hand() -> None:
 
 def test_a_pair_of_too_many_steps_is_bounded_by_the_need(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the states of racks are too many to be listed, what is needed is the bound."""
-    monkeypatch.setattr(pairs_module, "MAX_STEPS", 3)
+    monkeypatch.setattr(states_module, "MAX_STATES", 3)
     assert pair_bound(three_racks(), (0, 1)) == 0
 
 

@@ -6,12 +6,14 @@ import itertools
 import random
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
-from kalloc.place.states import Children, States, TooManyStepsError, grouped
-from tests.engine.stocks import LIMIT, children
+from kalloc.place import states as states_module
+from kalloc.place.states import Children, States, TooManyStepsError, grouped, states_of
+from tests.engine.stocks import children
 
 NEVER = 10**6
 
@@ -55,7 +57,7 @@ def cases(count: int) -> Iterator[tuple[random.Random, Children, int]]:
 def test_states_and_steps_are_those_of_every_way_to_lay_a_part() -> None:
     """States are all that the children can come to, and each has just the steps that trying everything finds."""
     for _, start, largest in cases(60):
-        states = States([start], largest, LIMIT)
+        states = States([start], largest)
         assert set(states.names) == reached(start, largest) and len(states) == len(set(states.names))
         for number, rooms in enumerate(states.names):
             steps = after(states, number)
@@ -97,7 +99,7 @@ def test_steps_lose_nothing() -> None:
         parts = tuple(dice.randint(1, 6) for _ in range(dice.randint(1, 4)))
         if sum(parts) <= sum(rooms):
             tried += 1
-            states = States([rooms], max(parts), LIMIT)
+            states = States([rooms], max(parts))
             assert fewest_by_steps(states, rooms, parts) == fewest_pieces(rooms, parts), (rooms, parts)
     assert tried > 120
 
@@ -110,11 +112,12 @@ def most(states: States, state: int, gain: list[float]) -> float:
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.int64])
-def test_best_is_the_most_of_all_sequences_and_walk_attains_it(kind: type[np.float64] | type[np.int64]) -> None:
+def test_best_is_the_most_of_all_sequences_and_walk_attains_it(kind: type[Any]) -> None:
     """Whatever steps gain, no sequence gains more than the best, and the steps of the walk gain just that."""
     for dice, start, largest in cases(60):
-        states = States([start[:2], (2, 1)], largest, LIMIT)
-        gain = np.array([dice.randint(-12, 9) / 4 * (4 if kind is np.int64 else 1) for _ in states.part], dtype=kind)
+        states = States([start[:2], (2, 1)], largest)
+        scale = 4 if kind is np.int64 else 1
+        gain: Any = np.array([dice.randint(-12, 9) / 4 * scale for _ in states.part], dtype=kind)
         values = states.best(gain)
         assert values.dtype == gain.dtype
         for number in range(len(states)):
@@ -129,7 +132,7 @@ def test_best_is_the_most_of_all_sequences_and_walk_attains_it(kind: type[np.flo
 def test_drawn_children_less_the_rest_are_the_part() -> None:
     """A step draws on as many children as it has pieces, all in the state, and leaves the rest of the smallest."""
     for _, start, largest in cases(60):
-        states = States([start], largest, LIMIT)
+        states = States([start], largest)
         for step in range(len(states.part)):
             drawn, rest = states.drawn(step)
             assert sum(drawn) - rest == states.part[step] and len(drawn) == states.pieces[step]
@@ -140,29 +143,54 @@ def test_drawn_children_less_the_rest_are_the_part() -> None:
             assert tuple(sorted(left, reverse=True)) == states.names[int(states.target[step])]
 
 
-def test_more_steps_than_allowed_are_not_listed() -> None:
+def test_more_steps_than_allowed_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit of just the number of steps passes, one less raises."""
-    count = len(States([(4, 3, 2)], 9, LIMIT).part)
-    assert len(States([(4, 3, 2)], 9, count).part) == count
+    count = len(States([(4, 3, 2)], 9).part)
+    monkeypatch.setattr(states_module, "MAX_STEPS", count)
+    assert len(States([(4, 3, 2)], 9).part) == count
+    monkeypatch.setattr(states_module, "MAX_STEPS", count - 1)
     with pytest.raises(TooManyStepsError):
-        States([(4, 3, 2)], 9, count - 1)
+        States([(4, 3, 2)], 9)
 
 
-def test_small_parts_in_many_different_children_end_at_the_limit() -> None:
+def test_small_parts_in_many_different_children_end_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forty children of forty rooms can be taken whole in 2⁴⁰ ways; those larger than any part are not tried."""
+    monkeypatch.setattr(states_module, "MAX_STEPS", 1000)
     with pytest.raises(TooManyStepsError):
-        States([tuple(range(40, 0, -1))], 2, 1000)
+        States([tuple(range(40, 0, -1))], 2)
 
 
-def test_thousands_of_children_end_at_the_limit() -> None:
+def test_thousands_of_children_end_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a step leaves is listed child by child, so that fewer steps are allowed where there are thousands."""
+    monkeypatch.setattr(states_module, "MAX_STEPS", 1000)
+    assert len(States([(1,) * 30], 30).part) == 30 * 31 // 2
     with pytest.raises(TooManyStepsError):
-        States([(8,) * 4000], 40, 1000)
+        States([(1,) * 4000], 1)
+
+
+def test_states_of_some_starts_have_them_all() -> None:
+    """Whatever the starts are, all are among the states, with the steps that they have alone; alike ones share them."""
+    for seed in range(60):
+        dice = random.Random(seed)
+        starts = [children(dice) for _ in range(dice.randint(1, 3))]
+        largest = dice.randint(1, 17)
+        found = states_of(starts, largest)
+        alone = States(starts, min(largest, max(map(sum, starts))))
+        for name in alone.names:
+            assert sorted(after(found, found.index[name])) == sorted(after(alone, alone.index[name]))
+    assert states_of([(4, 3), (2,)], 5) is states_of([(4, 2), (1, 1)], 5)
+
+
+def test_states_that_may_be_too_many_are_not_listed() -> None:
+    """Eight children of 8 may come to 12,870 states, eight of 4 to no more than 495."""
+    with pytest.raises(TooManyStepsError):
+        states_of([(8,) * 8], 8)
+    assert len(states_of([(4,) * 8], 8)) == 495
 
 
 def test_a_full_domain_has_no_steps() -> None:
     """A domain without room gains nothing and goes nowhere."""
-    states = States([()], 3, 0)
+    states = States([()], 3)
     assert (len(states), len(states.part), states.room) == (1, 0, 0)
     assert states.best(np.zeros(0)).tolist() == [0.0]
     assert list(states.walk(0, np.zeros(0), np.zeros(1))) == []

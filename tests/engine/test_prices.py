@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kalloc.place.fillings import Stock
-from kalloc.place.prices import SCALE, _pooled_bound, cheapest_cuts, cut, gains, pooled
+from kalloc.place.prices import SCALE, _pooled_bound, cheapest_cuts, cut, gains, in_units, pooled
 from kalloc.solver import Ids, Limits
 from tests.engine.stocks import Case, alike, children, sizes
 
@@ -125,6 +125,29 @@ def test_gains_stay_exact_at_the_largest_weights() -> None:
         price = pooled(stock, dear.items, Limits()).price
         for state in bins_of(stock):
             assert gains(stock, price)[state] == in_integers(stock, state, [int(part) for part in price])
+
+
+def test_prices_are_small_enough_for_sums_to_be_exact() -> None:
+    """Duals without end become prices of which any item and any bin may pay and gain as many as they have parts."""
+    case = alike([(7, 5), (6,)], Counter({2000: 3, 7: 1}), 10**6, 10**6)
+    stock, largest = case.stock(), max(case.items)
+    dice = random.Random(1)
+    for _ in range(5):
+        duals = [0.0, *(dice.choice([-1e30, 0.0, 5e5, 1e14, 1e30]) for _ in range(stock.room))]
+        price = in_units(duals, largest)
+        assert price.min() >= 0 and price.max() * (largest + 1) <= 2**61
+        values, pays = gains(stock, price), cheapest_cuts(price, stock.bin_cost, largest)
+        listed, exact = [int(part) for part in price], [0]
+        for size in range(1, largest + 1):
+            parts = range(1, min(size, stock.room) + 1)
+            exact.append(min(listed[part] + exact[size - part] for part in parts) + stock.bin_cost * SCALE)
+        assert pays.tolist() == exact
+        assert all(values[state] == in_integers(stock, state, listed) for state in bins_of(stock))
+
+
+def test_prices_of_little_are_rounded_and_kept() -> None:
+    """Prices far from what sums allow are only rounded to units; those below nothing are nothing."""
+    assert in_units([0.0, 1.5, -2.0, 0.25 / SCALE], 10).tolist() == [0, 3 * SCALE // 2, 0, 0]
 
 
 def in_integers(stock: Stock, state: int, price: list[int]) -> int:

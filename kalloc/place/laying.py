@@ -22,7 +22,7 @@ Waiting = dict[int, list[Item]]
 
 @dataclass(frozen=True)
 class Batch:
-    """Items of one zone that are packed together, in as many jobs as there are blocks."""
+    """Items of one zone that are packed together, in as many jobs as there are blocks with items."""
 
     zone: int
     yard: Yard
@@ -75,12 +75,13 @@ def _batch(seating: Seating, zone: int, items: Sequence[Item]) -> Batch:
         blocks = blocks_of(yard)
         rooms = [sum(sum(map(sum, yard.insides[parent])) for parent in block) for block in blocks]
         shares = share_out({size: len(members) for size, members in waiting.items()}, rooms)
+        taken = [(block, share) for block, share in zip(blocks, shares, strict=True) if share]
         try:
-            stocks = [stock_of(seating.rooms, yard, *block) for block in zip(blocks, shares, strict=True)]
+            stocks = [stock_of(seating.rooms, yard, block, share) for block, share in taken]
         except TooManyStepsError:
             continue
-        jobs = [Job(stock, share, leave) for stock, share in zip(stocks, shares, strict=True)]
-        return Batch(zone, yard, blocks, jobs, waiting)
+        jobs = [Job(stock, share, leave) for stock, (_, share) in zip(stocks, taken, strict=True)]
+        return Batch(zone, yard, [block for block, _ in taken], jobs, waiting)
     return Batch(zone, Yard.nothing(grain), [], [], waiting)
 
 

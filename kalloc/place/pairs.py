@@ -69,7 +69,7 @@ def _component_pair(rooms: Rooms, component: Component, pair: Pair, limits: Limi
 def _kind_pair(rooms: Rooms, zones: Zones, sizes: Counter[int], pair: Pair, limits: Limits) -> int:
     weights, finest = rooms.topology.weights, len(rooms.topology.weights) - 1
     node = gcd(*(rooms.node_gpus[zone] for zone in zones))
-    grain = gcd(*sizes) if pair[1] == finest else gcd(node, divisor(sizes))
+    grain = gcd(node, *sizes) if pair[1] == finest else gcd(node, divisor(sizes))
     items: Counter[int] = Counter()
     for size, count in sizes.items():
         items[size // grain] += count

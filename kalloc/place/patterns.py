@@ -119,11 +119,12 @@ def galaxies(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern
         key: _Knapsack([tables[-1][parent] for parent in parents], stock.parent_cost)
         for key, parents in parents_of.items()
     }
+    beyond = stock.parent_cost + stock.region_cost
     options = [([key], inside[key]) for key in inside]
     for group in dict.fromkeys(group for group, _ in inside):
         keys = [key for key in inside if key[0] == group]
         if len(keys) > 1:
-            options.append((keys, _Knapsack([inside[key].worth for key in keys], stock.region_cost)))
+            options.append((keys, _Knapsack([inside[key].worth for key in keys], beyond)))
     value = fillings.worth + np.stack([knapsack.worth for _, knapsack in options])[:, fillings.sizes]
     for row, position in _richest(value, least):
         size, (keys, knapsack) = int(fillings.sizes[position]), options[row]

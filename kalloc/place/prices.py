@@ -21,6 +21,8 @@ from kalloc.solver import ColumnProgram, Ids, Limits
 
 SCALE = 2**20
 """Prices are rounded to multiples of 1 / SCALE before they prove a bound."""
+LARGEST_SUM = 2**61
+"""Sums of prices stay below it: they are exact in 64 bits."""
 MAX_ROUNDS = 60
 """Rounds of pricing."""
 CLOSE = 0.2
@@ -114,8 +116,14 @@ class _Program:
         if answer is None:
             return None
         value, duals, _ = answer
-        parts = np.array([0.0, *duals[self.part_row + 1 : self.part_row + 1 + self.stock.room]])
-        return value, np.rint(np.maximum(parts, 0) * SCALE).astype(np.int64)
+        parts = [0.0, *duals[self.part_row + 1 : self.part_row + 1 + self.stock.room]]
+        return value, in_units(parts, max(self.stock.room, *self.items))
+
+
+def in_units(prices: Sequence[float], parts: int) -> Ids:
+    """Return prices in units of 1 / SCALE, none so large that a sum over so many parts is not exact."""
+    most = LARGEST_SUM // (parts + 1)
+    return np.asarray(np.rint(np.clip(np.array(prices) * SCALE, 0, most)), dtype=np.int64)
 
 
 def gains(stock: Stock, price: Ids) -> Ids:

@@ -10,9 +10,8 @@ state, whatever the parts are worth, is one pass over all steps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
-from itertools import product
 from math import comb
 from typing import TypeVar
 
@@ -27,6 +26,8 @@ Gains = TypeVar("Gains", NDArray[np.float64], NDArray[np.int64])
 
 MAX_STATES, MAX_STEPS = 3_000, 400_000
 """Where there may be more of them, they are not listed."""
+MANY_CHILDREN = 128
+"""Children that a step leaves on the average; where there are more, fewer steps are listed."""
 
 
 class TooManyStepsError(Exception):
@@ -37,7 +38,8 @@ class States:
     """All states that some domains can come to when parts are laid into them, and the steps between them.
 
     ``source``, ``target``, ``part`` and ``pieces`` have one entry per step: it lays a part of so much room, over so
-    many children. Steps are sorted by the room of their source; those of one source stand together.
+    many children, the fewest that lead from one state to the other. Steps are sorted by the room of their source;
+    those of one source stand together.
     """
 
     def __init__(self, starts: Iterable[Children], largest_part: int) -> None:
@@ -73,12 +75,16 @@ class States:
         for start in starts:
             number(start)
         steps: list[tuple[int, int, int, int]] = []
-        done = 0
+        done = listed = 0
         while done < len(self.names):
+            fewest: dict[Children, tuple[int, int]] = {}
             for children, part, pieces in _lay(self.names[done], largest):
-                steps.append((done, number(children), part, pieces))
-                if len(steps) > MAX_STEPS:
+                if children not in fewest or pieces < fewest[children][1]:
+                    fewest[children] = part, pieces
+                listed += len(children)
+                if len(steps) + len(fewest) > MAX_STEPS or listed > MAX_STEPS * MANY_CHILDREN:
                     raise TooManyStepsError
+            steps += ((done, number(children), part, pieces) for children, (part, pieces) in fewest.items())
             done += 1
         return steps
 
@@ -163,20 +169,26 @@ def grouped(keys: Ids) -> tuple[Ids, Ids, Ids]:
 def _lay(children: Children, largest: int) -> Iterator[tuple[Children, int, int]]:
     """Yield what is left of some children, for every part that is laid into them, with its size and its pieces."""
     counts = Counter(children)
-    rooms = sorted(counts, reverse=True)
-    for taken in product(*(range(counts[room] + 1) for room in rooms)):
-        whole = sum(room * times for room, times in zip(rooms, taken, strict=True))
-        if whole > largest:
-            continue
-        left = {room: counts[room] - times for room, times in zip(rooms, taken, strict=True)}
-        pieces = sum(taken)
+    for taken, whole in _wholly([room for room in sorted(counts, reverse=True) if room <= largest], counts, largest):
+        left = {**counts, **{room: counts[room] - times for room, times in taken.items()}}
+        pieces = sum(taken.values())
         if pieces:
             yield _spread(left), whole, pieces
         for room, times in left.items():
-            for rest in range(1, room) if times else ():
-                part = whole + room - rest
-                if part <= largest:
-                    yield _spread({**left, room: times - 1, rest: left.get(rest, 0) + 1}), part, pieces + 1
+            for rest in range(max(1, whole + room - largest), room) if times else ():
+                after = {**left, room: times - 1, rest: left.get(rest, 0) + 1}
+                yield _spread(after), whole + room - rest, pieces + 1
+
+
+def _wholly(rooms: list[int], counts: Mapping[int, int], largest: int) -> Iterator[tuple[dict[int, int], int]]:
+    """Yield every way to take children whole, how many of each room, that comes to no more than the largest part."""
+    if not rooms:
+        yield {}, 0
+        return
+    room = rooms[0]
+    for times in range(min(counts[room], largest // room) + 1):
+        for taken, whole in _wholly(rooms[1:], counts, largest - times * room):
+            yield {room: times, **taken}, times * room + whole
 
 
 def _spread(counts: dict[int, int]) -> Children:

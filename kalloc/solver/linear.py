@@ -84,6 +84,8 @@ class ColumnProgram:
 
     def solve(self, limits: Limits) -> tuple[float, list[float], list[float]] | None:
         """Return value, duals of the rows and values of the columns; None where the limits leave no time."""
+        if limits.over:
+            return None
         if math.isfinite(limits.deadline):
             self._solver.SetTimeLimit(max(1, int(1000 * limits.seconds)))
         status = abandonable(self._solver.Solve, limits)

@@ -1,0 +1,165 @@
+"""Packing laid on real domains: every item whole and once, on free nodes of its zone."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from kalloc.instance import Hierarchy, Instance, Placed
+from kalloc.place import states as states_module
+from kalloc.place import yards
+from kalloc.place.laying import pack_zones
+from kalloc.place.rooms import Rooms
+from kalloc.place.seating import Seating
+from kalloc.place.yards import Scope, scopes, share_out, yard_of
+from kalloc.solver import Limits
+from tests.engine.drawing import Size, trees
+from tests.engine.test_against_reference import often
+from tests.engine.test_place import asking, items
+from tests.models.small import nodes
+
+TREES = Size(nodes=9, gpus=8, projects=7, levels=4)
+WIDE = Size(nodes=40, gpus=8, projects=40, levels=4)
+
+
+def laid(instance: Instance) -> Seating:
+    """Seat all items by packing the only zone, and check that each has what it asks where there was room."""
+    rooms, waiting = Rooms.of(instance), items(instance)
+    seating = Seating(rooms)
+    if waiting:
+        pack_zones(seating, {0: waiting}, Limits())
+    used, got = Counter[int](), Counter[str]()
+    for (project, node), gpus in seating.seats.items():
+        assert gpus > 0 and rooms.zone[node] == 0
+        used[node] += gpus
+        got[project] += gpus
+    assert got == Counter({item.project: item.shape.gpus for item in waiting})
+    left = rooms.room - np.array([used[node] for node in range(len(rooms.room))])
+    assert (left >= 0).all() and (left == seating.room).all()
+    return seating
+
+
+@given(instance=trees(TREES))
+@often(120)
+def test_every_item_is_seated_whole_and_once(instance: Instance) -> None:
+    """On trees of one to four levels, with weights of nothing and partly free nodes, everybody has what is asked."""
+    laid(instance)
+
+
+@given(instance=trees(WIDE))
+@often(30)
+def test_every_item_of_larger_trees_is_seated_whole_and_once(instance: Instance) -> None:
+    """As above, with up to forty nodes and forty projects."""
+    laid(instance)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_blocks_and_few_siblings_lose_nobody(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few bins are packed together, or seen as siblings, everybody is seated, few projects or many."""
+    monkeypatch.setattr(yards, "MOST_BINS", most)
+    monkeypatch.setattr(yards, "MOST_SIBLINGS", most)
+    for seed in range(25):
+        dice = random.Random(seed)
+        racks = tuple(nodes(f"r{rack}", 4, count=dice.randint(1, 3)) for rack in range(dice.randint(1, 7)))
+        left, sizes = sum(4 * row.count for row in racks), list[int]()
+        while left and len(sizes) < dice.choice([1, 3, 20]):
+            sizes.append(dice.randint(1, min(left, 9)))
+            left -= sizes[-1]
+        laid(asking(sizes, racks))
+
+
+@pytest.mark.parametrize("limit", [0, 5, 40])
+def test_too_many_steps_lose_nobody(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the states of bins are too many to be listed, everybody is seated all the same."""
+    monkeypatch.setattr(states_module, "MAX_STATES", limit)
+    racks = tuple(nodes(rack, gpus, count=2) for rack, gpus in zip("rst", (4, 3, 2), strict=True))
+    laid(asking([5, 5, 4, 3, 1], racks))
+
+
+def test_whole_nodes_are_asked_but_none_is_free() -> None:
+    """Projects of whole nodes sit on parts where every node is taken in part."""
+    names = [f"n{number}" for number in range(4)]
+    placed = tuple(Placed(project="other", node=name, gpus=1) for name in names)
+    laid(asking([4, 4], tuple(nodes("r", 4, node=name) for name in names), placed=placed))
+
+
+def test_more_blocks_than_items() -> None:
+    """One project in a nation of more racks than are packed together has its seats."""
+    laid(asking([4], tuple(nodes(f"r{rack}", 4, count=2) for rack in range(yards.MOST_BINS + 1))))
+
+
+def test_an_item_goes_where_it_is_whole() -> None:
+    """Two racks of two nodes of 4, projects of 8, 4, 3 and 1: one fills a rack, the small ones share a node."""
+    instance = asking([8, 4, 3, 1], (nodes("r", 4, count=2), nodes("s", 4, count=2)))
+    seats = laid(instance).seats
+    by_project = Counter(project for project, _ in seats)
+    assert by_project == Counter({"p0": 2, "p1": 1, "p2": 1, "p3": 1})
+    rack_of = instance.topology.domain[0]
+    assert len({int(rack_of[node]) for project, node in seats if project == "p0"}) == 1
+
+
+def test_share_out_keeps_every_item_once() -> None:
+    """Shares add up to the items; a block gets items in proportion to its room."""
+    for seed in range(200):
+        dice = random.Random(seed)
+        sizes = Counter(dice.randint(1, 9) for _ in range(dice.randint(1, 40)))
+        rooms = [dice.randint(1, 60) for _ in range(dice.randint(1, 6))]
+        shares = share_out(dict(sizes), rooms)
+        assert sum(shares, Counter[int]()) == sizes and len(shares) == len(rooms)
+    assert share_out({4: 3, 2: 2}, [12, 4]) == [Counter({4: 2, 2: 2}), Counter({4: 1})]
+
+
+WEIGHTS = {"site": 0, "hall": 9, "rack": 5, "node": 1}
+
+
+@pytest.mark.parametrize(
+    ("weights", "grain", "expected"),
+    [
+        (WEIGHTS, 2, [Scope(1, 2, 3), Scope(2, 3, -1)]),
+        (WEIGHTS, 4, [Scope(-1, 1, 2), Scope(1, 2, -1)]),
+        ({**WEIGHTS, "hall": 0, "rack": 0}, 2, [Scope(-1, 3, -1)]),
+        ({**WEIGHTS, "hall": 0, "rack": 0}, 4, []),
+    ],
+)
+def test_scopes_are_the_finest_levels_that_cost_something(
+    weights: dict[str, int], grain: int, expected: list[Scope]
+) -> None:
+    """Two levels under a third are seen, then one under another; whole nodes leave the nodes out."""
+    levels = ("site", "hall", "rack")
+    row = nodes("r", 4, path=("a", "b", "c"))
+    instance = asking([grain], (row,), hierarchy=Hierarchy(levels=levels, weights=weights))
+    assert list(scopes(Rooms.of(instance), 0, grain)) == expected
+
+
+def test_a_scope_costs_what_is_entered_below_its_parent() -> None:
+    """A bin costs its level and all between it and the parent, a child what is between it and the bin."""
+    weights = (7, 0, 3, 2, 1)
+    assert (Scope(0, 2, 4).costs(weights), Scope(0, 2, 4).region(weights)) == ((3, 3), -1)
+    assert (Scope(2, 3, -1).costs(weights), Scope(2, 3, -1).region(weights)) == ((2, 0), 0)
+    assert Scope(-1, 2, 3).costs(weights) == (10, 2)
+
+
+def test_a_yard_has_every_free_grain_once() -> None:
+    """Bins and their children hold what is free in grains, under their own parents, full domains left out."""
+    for seed in range(50):
+        dice = random.Random(seed)
+        rows = tuple(
+            nodes("", dice.randint(1, 8), path=(f"h{dice.randint(0, 1)}", f"r{dice.randint(0, 2)}")) for _ in range(9)
+        )
+        instance = asking([1], rows, hierarchy=Hierarchy(levels=("hall", "rack")))
+        seating, grain = Seating(Rooms.of(instance)), dice.randint(1, 4)
+        yard = yard_of(seating, 0, grain, Scope(0, 1, 2))
+        free = seating.rooms.room // grain
+        children = [child for bins in yard.domains for bin in bins for child in yard.children[bin]]
+        assert sorted(node for _, node in children) == np.flatnonzero(free).tolist()
+        assert all(room == free[node] for room, node in children)
+        hall, rack = instance.topology.domain[:2]
+        for bins, insides in zip(yard.domains, yard.insides, strict=True):
+            assert len({int(hall[rack == bin][0]) for bin in bins}) == 1
+            for bin, inside in zip(bins, insides, strict=True):
+                assert inside == tuple(sorted((room for room, _ in yard.children[bin]), reverse=True))
+                assert all(rack[node] == bin for _, node in yard.children[bin])

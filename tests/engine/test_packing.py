@@ -1,0 +1,174 @@
+"""Packing: every bin and item once, at a cost that is counted right, never below the optimum and mostly at it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from functools import cache
+
+import pytest
+
+from kalloc.place.fillings import Stock
+from kalloc.place.master import Master
+from kalloc.place.packing import Chosen, Packing, dive, pack
+from kalloc.place.prices import Priced, pooled
+from kalloc.solver import Limits
+from tests.engine.stocks import MUCH, Case, consistent, cost_of, draw
+
+SEEDS = 60
+MANY_SEEDS = 1500
+
+
+@cache
+def packed(seed: int) -> tuple[Case, Stock, Priced, Packing]:
+    """Return a tiny case, its stock, the prices of its parts and what they lead to."""
+    case = draw(seed)
+    stock = case.stock(shared=len(case.insides) > 1)
+    prices = pooled(stock, case.items, Limits())
+    worth = prices.pays(stock.bin_cost, sorted(case.items))
+    return case, stock, prices, pack(stock, case.items, worth, MUCH, prices.bound, Limits())
+
+
+def sound(stock: Stock, packing: Packing, items: Counter[int]) -> None:
+    """Every bin is taken once at most and by its own state, every item lies once or is left out, costs are counted."""
+    taken: Counter[tuple[int, int]] = Counter()
+    held = Counter(packing.left)
+    paid = MUCH * sum(size * count for size, count in packing.left.items())
+    for chosen in packing.chosen:
+        pattern = chosen.pattern
+        assert consistent(pattern, stock) and pattern.cost == cost_of(pattern, stock)
+        assert len(chosen.parents) == len(pattern.bins)
+        for parent, filled in zip(chosen.parents, pattern.bins, strict=True):
+            assert filled.parent in (None, parent)
+            taken[parent, filled.state] += 1
+        held.update(chosen.sizes)
+        paid += pattern.cost - cost_of_missing(chosen, stock)
+    assert all(count <= stock.parents[parent].count(state) for (parent, state), count in taken.items())
+    assert held == items
+    assert packing.cost(stock, MUCH) == paid
+
+
+def cost_of_missing(chosen: Chosen, stock: Stock) -> int:
+    """Return what the items of a pattern that there are no more of would pay for their bins."""
+    return sum(
+        int(stock.lay_cost[step])
+        for filled in chosen.pattern.bins
+        for item, step in zip(filled.items, filled.steps, strict=True)
+        if item in chosen.missing
+    )
+
+
+@pytest.mark.parametrize("seed", range(0, 4 * SEEDS, SEEDS))
+def test_every_bin_and_every_item_is_used_once_at_most(seed: int) -> None:
+    """What is chosen and what is left out are all the items, in bins that there are; the cost is what they pay."""
+    for one in range(seed, seed + SEEDS):
+        case, stock, _, packing = packed(one)
+        sound(stock, packing, case.items)
+
+
+def reached(seeds: range) -> float:
+    """Return the share of cases packed at the optimum; none is packed below it, or below the bound of its prices."""
+    met = 0
+    for seed in seeds:
+        case, stock, prices, packing = packed(seed)
+        least, cost = case.least(), packing.cost(stock, MUCH)
+        assert prices.bound <= least <= cost
+        met += cost == least
+    return met / len(seeds)
+
+
+def test_most_packings_are_optimal_and_none_is_better() -> None:
+    """No packing costs less than the text-book model says, and nine of ten cost just that: 95 of 100 when written."""
+    assert reached(range(SEEDS)) >= 0.9
+
+
+@pytest.mark.long
+def test_most_of_many_packings_are_optimal_and_none_is_better() -> None:
+    """As above, on more than a thousand cases."""
+    assert reached(range(MANY_SEEDS)) >= 0.9
+
+
+def test_more_items_than_room_are_left_out() -> None:
+    """Where items ask more than there is, what does not fit is left out, and paid for."""
+    for seed in range(60):
+        case = draw(seed)
+        items = case.items + Counter({1: 1, 2: 1, 7: 1})
+        stock = Case(case.insides, case.regions, items, case.costs).stock(shared=seed % 2 == 0)
+        packing = dive(stock, items, {}, MUCH, float("-inf"), 64, Limits(), {})
+        sound(stock, packing, items)
+        asked = sum(size * count for size, count in items.items())
+        assert sum(size * count for size, count in packing.left.items()) >= asked - case.room
+
+
+def test_nothing_to_pack() -> None:
+    """Without items, or without bins, nothing is chosen and all items are left."""
+    stock = draw(0).stock()
+    assert dive(stock, Counter(), {}, MUCH, 0, 64, Limits(), {}) == Packing((), Counter(), float("-inf"))
+    bare = stock.only([() for _ in stock.parents])
+    assert dive(bare, Counter({2: 3}), {}, MUCH, 0, 64, Limits(), {}).left == Counter({2: 3})
+
+
+def test_the_same_case_is_packed_the_same_way() -> None:
+    """Packed again from the same prices, a case comes to the same patterns in the same bins."""
+    for seed in range(20):
+        case, stock, prices, packing = packed(seed)
+        worth = prices.pays(stock.bin_cost, sorted(case.items))
+        assert pack(stock, case.items, worth, MUCH, prices.bound, Limits()) == packing
+
+
+def master(seed: int, wide: bool) -> Master:
+    """Return the linear program of a tiny case, with all patterns that are worth it."""
+    case = draw(seed)
+    found = Master(case.stock(shared=wide), case.items, MUCH, wide=wide)
+    assert found.generate(float("-inf"), Limits())
+    return found
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_linear_program_covers_items_with_bins_that_exist(wide: bool) -> None:
+    """Its shares hold every item or leave it out, use no bin more than there is, and add up to its value."""
+    for seed in range(60):
+        found = master(seed, wide)
+        held = {size: found.shares[column] for size, column in found.out.items()}
+        lent = {key: found.shares[column] for key, column in found.shared.items()}
+        shared: dict[int, float] = defaultdict(float)
+        value = MUCH * sum(size * share for size, share in held.items())
+        for (_, state), share in lent.items():
+            shared[state] += share
+        for pattern, column in found.patterns.items():
+            share = found.shares[column]
+            value += pattern.cost * share
+            for size in pattern.sizes:
+                held[size] += share
+            for (parent, state), count in pattern.uses.items():
+                if parent is None:
+                    shared[state] -= count * share
+                else:
+                    lent[parent, state] += count * share
+        assert all(held[size] > count - 1e-6 for size, count in found.items.items())
+        assert all(lent[key] < count + 1e-6 for key, count in found.lent.items())
+        assert all(left > -1e-6 for left in shared.values())
+        assert abs(value - found.value) < 1e-6 * max(1, found.value)
+
+
+def test_no_linear_program_costs_less_than_the_bound_of_prices() -> None:
+    """Patterns in parts are no cheaper than the bound that forgets parents."""
+    for seed in range(100):
+        case, _, prices, _ = packed(seed)
+        assert master(seed, len(case.insides) > 1).value > prices.bound - 1 - 1e-6
+
+
+def test_a_program_over_less_begins_with_what_is_still_possible() -> None:
+    """Patterns go over to a program with fewer bins and items where all that they need is still there."""
+    for seed in range(60):
+        found = master(seed, wide=True)
+        largest = max(found.items)
+        fewer = found.items - Counter({largest: found.items[largest]})
+        stock = found.stock.only([bins[1:] for bins in found.stock.parents])
+        if not fewer or not stock.used:
+            continue
+        other = found.again(stock, fewer, float("inf"), wide=True)
+        for pattern in other.patterns:
+            assert largest not in pattern.sizes and consistent(pattern, stock)
+        used = {pattern for pattern, column in found.patterns.items() if found.shares[column] > 1e-6}
+        kept = {pattern for pattern in used if largest not in pattern.sizes and consistent(pattern, stock)}
+        assert kept <= set(other.patterns)

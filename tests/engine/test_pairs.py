@@ -1,0 +1,195 @@
+"""Bounds of two levels and the best sum of bounds, never above what the text-book model comes to on random trees."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import assume, event, given
+
+from kalloc.instance import Hierarchy, Instance, Placed
+from kalloc.place import states as states_module
+from kalloc.place.bounds import fewest_spans
+from kalloc.place.items import items_of
+from kalloc.place.pairs import Pair, best_sum, fewest_pair, pairs_of
+from kalloc.place.rooms import Rooms
+from kalloc.solver import Limits
+from kalloc.verify import Needs
+from models import placement
+from models.program import InexactError, Status
+from tests.engine.drawing import Size, trees
+from tests.engine.test_against_reference import often, on_thousands
+from tests.engine.test_place import asking
+from tests.models.small import nodes
+
+TREES = Size(nodes=7, gpus=4, projects=5, levels=4)
+FAR = 10**9
+"""Spans in a plan so far from the need that bounds do all they can."""
+
+
+def asked(instance: Instance) -> dict[tuple[str, str], int]:
+    """Return what everybody asks."""
+    return {(row.project, row.kind): row.max for row in instance.requests}
+
+
+def needs(instance: Instance) -> dict[str, tuple[int, ...]]:
+    """Return the need of every project, by level."""
+    known = Needs(instance)
+    return {row.project: known.of(row.project, {row.kind: row.max}) for row in instance.requests}
+
+
+def pair_bound(instance: Instance, pair: Pair) -> int:
+    """Return the bound of two levels beyond what is needed."""
+    rooms, weights = Rooms.of(instance), instance.topology.weights
+    least = {project: sum(weights[at] * counts[at] for at in pair) for project, counts in needs(instance).items()}
+    waiting = items_of(instance, rooms, asked(instance))
+    return fewest_pair(rooms, waiting, least, dict.fromkeys(least, FAR), pair, Limits()) - sum(least.values())
+
+
+def level_bound(instance: Instance, level: int) -> int:
+    """Return the bound of one level beyond what is needed, with its weight."""
+    rooms = Rooms.of(instance)
+    least = {project: counts[level] for project, counts in needs(instance).items()}
+    waiting = items_of(instance, rooms, asked(instance))
+    found = fewest_spans(rooms, waiting, least, dict.fromkeys(least, FAR), level, Limits())
+    return instance.topology.weights[level] * (found - sum(least.values()))
+
+
+def least(instance: Instance) -> int:
+    """Return the fragmentation of the text-book model where everybody gets what is asked."""
+    try:
+        best = placement.solve(instance, asked(instance))
+    except InexactError:
+        assume(False)
+    assert best.status is Status.OPTIMAL and best.fragmentation is not None
+    return best.fragmentation
+
+
+def only(instance: Instance, pair: Pair) -> Instance:
+    """Return an instance in which all levels but two cost nothing."""
+    weights = {name: weight if at in pair else 0 for at, (name, weight) in enumerate(weights_of(instance).items())}
+    return instance.replace(hierarchy=Hierarchy(levels=instance.hierarchy.levels, weights=weights))
+
+
+def weights_of(instance: Instance) -> dict[str, int]:
+    """Return the weight of every level, coarse to fine."""
+    return dict(zip(instance.topology.levels, instance.topology.weights, strict=True))
+
+
+def pairs_hold(instance: Instance) -> None:
+    """No pair's bound is above the text-book's optimum of these two levels alone."""
+    for pair in pairs_of(instance.topology.weights):
+        found, best = pair_bound(instance, pair), least(only(instance, pair))
+        event("reached" if found == best else "below")
+        assert 0 <= found <= best
+
+
+def sums_hold(instance: Instance) -> None:
+    """The best sum of bounds of levels and pairs is not above the text-book's optimum."""
+    weights = instance.topology.weights
+    single = {level: level_bound(instance, level) for level in range(len(weights))}
+    together = {pair: pair_bound(instance, pair) for pair in pairs_of(weights)}
+    best = least(instance)
+    found = best_sum(single, together)
+    event("reached" if found == best else "below")
+    assert found <= best
+
+
+@given(instance=trees(TREES))
+@often(60)
+def test_no_pair_is_above_the_textbook(instance: Instance) -> None:
+    """On trees with any weights and partly free nodes, no two levels together are bounded above their optimum."""
+    pairs_hold(instance)
+
+
+@given(instance=trees(TREES))
+@often(60)
+def test_no_sum_of_bounds_is_above_the_textbook(instance: Instance) -> None:
+    """Levels and pairs of levels, each counted once, come to no more than the optimum of all levels."""
+    sums_hold(instance)
+
+
+@pytest.mark.long
+def test_no_pair_is_above_the_textbook_on_thousands() -> None:
+    """As above, on thousands of trees."""
+    on_thousands(pairs_hold, trees(Size(nodes=9, gpus=8, projects=6, levels=4)))
+
+
+@pytest.mark.long
+def test_no_sum_of_bounds_is_above_the_textbook_on_thousands() -> None:
+    """As above, on thousands of trees."""
+    on_thousands(sums_hold, trees(Size(nodes=9, gpus=8, projects=6, levels=4)))
+
+
+def best_of_all(single: Mapping[int, int], pairs: Mapping[Pair, int]) -> int:
+    """Return the greatest sum over every choice of pairs that share no level, all other levels alone."""
+    best = 0
+    chosen = list(pairs)
+    for mask in range(2 ** len(chosen)):
+        taken = [pair for at, pair in enumerate(chosen) if mask >> at & 1]
+        levels = [level for pair in taken for level in pair]
+        if len(levels) == len(set(levels)):
+            alone = sum(bound for level, bound in single.items() if level not in levels)
+            best = max(best, alone + sum(pairs[pair] for pair in taken))
+    return best
+
+
+def test_best_sum_is_the_best_of_all_choices() -> None:
+    """Over all choices in which every level counts once, none comes to more."""
+    for seed in range(400):
+        dice = random.Random(seed)
+        weights = [dice.choice([0, 1, 1, 5]) for _ in range(dice.randint(1, 7))]
+        single = {level: weight * dice.randint(0, 9) for level, weight in enumerate(weights)}
+        pairs = {pair: dice.randint(0, 40) for pair in pairs_of(weights)}
+        assert best_sum(single, pairs) == best_of_all(single, pairs)
+
+
+def test_pairs_are_neighbours_that_cost_something() -> None:
+    """Levels that cost nothing are passed over."""
+    assert pairs_of([3, 0, 1, 2]) == [(0, 2), (2, 3)]
+    assert pairs_of([0, 0, 1]) == pairs_of([]) == []
+
+
+def three_racks() -> Instance:
+    """Return three racks of two nodes of 2, and projects of 3: one rack each, two nodes each; weights 10 and 1."""
+    racks = tuple(nodes(rack, 2, count=2) for rack in "rst")
+    return asking([3, 3, 3, 3], racks, hierarchy=Hierarchy(levels=("rack",), weights={"rack": 10, "node": 1}))
+
+
+def test_a_pair_by_hand() -> None:
+    """Four projects of 3 in three racks of 4: two must be cut, so that six racks are entered where four are needed."""
+    instance = three_racks()
+    assert pair_bound(instance, (0, 1)) == least(instance) == 20
+
+
+def test_a_pair_of_too_many_steps_is_bounded_by_the_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the states of racks are too many to be listed, what is needed is the bound."""
+    monkeypatch.setattr(states_module, "MAX_STATES", 3)
+    assert pair_bound(three_racks(), (0, 1)) == 0
+
+
+def test_small_items_count_once_at_both_levels() -> None:
+    """Items of less than a grain enter one rack and one node each: they need no more, and none is claimed."""
+    hierarchy = Hierarchy(levels=("rack", "tray"), weights={"rack": 10, "tray": 3, "node": 1})
+    rows = tuple(nodes(rack, 8, count=2, path=(rack, f"{rack}1")) for rack in "rs")
+    instance = asking([8, 8, 8, 1, 2], rows, hierarchy=hierarchy)
+    assert pair_bound(instance, (0, 1)) == 0
+
+
+def test_nothing_is_done_where_a_plan_meets_the_need() -> None:
+    """A plan that spans what is needed, or a deadline that is past, leaves the need as the bound."""
+    instance = three_racks()
+    rooms, cost = Rooms.of(instance), {f"p{number}": 12 for number in range(4)}
+    waiting = items_of(instance, rooms, asked(instance))
+    assert fewest_pair(rooms, waiting, cost, cost, (0, 1), Limits()) == 48
+    assert fewest_pair(rooms, waiting, cost, dict.fromkeys(cost, FAR), (0, 1), Limits(deadline=0.0)) == 48
+
+
+def test_nodes_taken_in_part_count_with_what_is_free() -> None:
+    """Racks of two nodes with 1 of 4 free each hold a project of 2 on two nodes, and no fewer are claimed needed."""
+    names = [f"n{number}" for number in range(4)]
+    inventory = tuple(nodes("rrss"[at], 4, node=name) for at, name in enumerate(names))
+    placed = tuple(Placed(project="other", node=name, gpus=3) for name in names)
+    instance = asking([2, 2], inventory, placed=placed)
+    assert pair_bound(instance, (0, 1)) == least(instance) == 0

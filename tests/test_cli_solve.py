@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from kalloc.cli import app
 from kalloc.io import load, read_plan, read_summary, write_instance
-from tests.engine.hard import full
+from tests.engine.hard import endless
 
 INSTANCES = Path(__file__).parents[1] / "instances"
 TINY = INSTANCES / "tiny"
@@ -127,7 +127,7 @@ def interrupt(instance: Path, out: Path, stage: str) -> tuple[int, dict[str, Any
 @pytest.fixture
 def hard(tmp_path: Path) -> Path:
     """Return the directory of an instance that takes long to prove."""
-    write_instance(full(), tmp_path / "hard")
+    write_instance(endless(), tmp_path / "hard")
     return tmp_path / "hard"
 
 

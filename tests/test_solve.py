@@ -17,7 +17,7 @@ from kalloc.explain import Reason
 from kalloc.instance import Cap, Instance, Kind, Objective, Placed, Pool, Project, Quota
 from kalloc.plan import Progress, Result
 from kalloc.verify import Violation, claims, verify
-from tests.engine.hard import full
+from tests.engine.hard import endless, full
 from tests.instances.places import INSTANCES
 from tests.instances.test_tiny import INFEASIBLE, SOLVED, note
 from tests.models.small import ask, make, nodes, sow
@@ -103,7 +103,7 @@ def test_progress_tells_stages_in_order() -> None:
 @pytest.mark.parametrize("after", [0.6, 1.5])
 def test_stop_ends_within_a_second_with_the_best_plan(after: float) -> None:
     """An event that is set in the middle of the work ends it soon; the plan is verified and its bounds hold."""
-    instance, stop = full(), threading.Event()
+    instance, stop = endless(), threading.Event()
     timer = threading.Timer(after, stop.set)
     timer.start()
     began = time.monotonic()
@@ -120,13 +120,13 @@ def test_stop_before_anything_is_known() -> None:
     stop.set()
     began = time.monotonic()
     with pytest.raises(NoPlanError, match="limits"):
-        kalloc.solve(full(), stop=stop)
+        kalloc.solve(endless(), stop=stop)
     assert time.monotonic() - began < 2 * SOON
 
 
 def test_time_limit_is_kept() -> None:
     """A solve that would take longer ends at its limit, with a plan, its bounds, and the reason."""
-    instance = full()
+    instance = endless()
     began = time.monotonic()
     result = kalloc.solve(instance, time_limit=1.5, threads=1)
     assert time.monotonic() - began < 1.5 + 2 * SOON
@@ -136,7 +136,7 @@ def test_time_limit_is_kept() -> None:
 def test_no_time_at_all() -> None:
     """Without any time there is no plan, and no traceback of a solver either."""
     with pytest.raises(NoPlanError, match="more time"):
-        kalloc.solve(full(), time_limit=0)
+        kalloc.solve(endless(), time_limit=0)
 
 
 def test_no_time_limit() -> None:

@@ -1,11 +1,17 @@
-"""An instance that takes long to prove: what projects ask fills uneven racks to the last node."""
+"""Instances that are filled to the last node: one that is soon proven, and one that takes long."""
 
 from __future__ import annotations
 
 import random
 
+from kalloc.generate import generate
 from kalloc.instance import Hierarchy, Instance, Project
 from tests.models.small import ask, make, nodes
+
+
+def endless() -> Instance:
+    """Return a nation that is asked in sizes that its rooms are no multiples of: no plan meets the bound."""
+    return generate("national", 0, family="kinds", nodes=4096)
 
 
 def full(racks: int = 24, most: int = 31) -> Instance:

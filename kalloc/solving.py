@@ -18,8 +18,9 @@ from kalloc.place.bounds import fewest_spans
 from kalloc.place.engine import scattering, seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
-from kalloc.place.pairs import Pair, best_sum, fewest_pair, pairs_of
 from kalloc.place.rooms import Rooms
+from kalloc.place.runs import Run as LevelRun
+from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
@@ -271,31 +272,31 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int]:
     """Return spans, need and the fewest spans proven for every level, and a bound of the score, for what is granted.
 
-    The score's bound is the best sum of bounds of single levels and of pairs of them.
+    The score's bound is the best sum of bounds of single levels and of runs of them.
     """
     need_of, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
     items = items_of(run.instance, rooms, decision.granted)
     weights = run.instance.topology.weights
     exact = list(value.levels.values())
 
-    def weighed_at(counts: Mapping[str, tuple[int, ...]], levels: Pair) -> dict[str, int]:
+    def weighed_at(counts: Mapping[str, tuple[int, ...]], levels: LevelRun) -> dict[str, int]:
         return {project: sum(weights[at] * count[at] for at in levels) for project, count in counts.items()}
 
-    pairs = {}
-    for pair in pairs_of(weights):
-        least = weighed_at(need_of, pair)
-        pairs[pair] = fewest_pair(rooms, items, least, weighed_at(spans, pair), pair, run.limits) - sum(least.values())
+    runs = {}
+    for several in runs_of(weights):
+        least, reached = weighed_at(need_of, several), weighed_at(spans, several)
+        runs[several] = fewest_run(rooms, items, least, reached, several, run.limits) - sum(least.values())
     bounds = {}
     for level in sorted(range(len(weights)), key=lambda at: -weights[at] * (exact[at].spans - exact[at].need)):
         need = {project: counts[level] for project, counts in need_of.items()}
-        reached = {project: counts[level] for project, counts in spans.items()}
-        bounds[level] = fewest_spans(rooms, items, need, reached, level, run.limits)
+        spanned = {project: counts[level] for project, counts in spans.items()}
+        bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits)
     single = {level: weights[level] * (bounds[level] - exact[level].need) for level in bounds}
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level])
         for level, (name, found) in enumerate(value.levels.items())
     }
-    return levels, best_sum(single, pairs)
+    return levels, best_sum(single, runs)
 
 
 def needed(run: Run, granted: Granted) -> dict[str, tuple[int, ...]]:

@@ -12,8 +12,8 @@ from kalloc.instance import Hierarchy, Instance, Placed
 from kalloc.place import states as states_module
 from kalloc.place.bounds import fewest_spans
 from kalloc.place.items import items_of
-from kalloc.place.pairs import Pair, best_sum, fewest_pair, pairs_of
 from kalloc.place.rooms import Rooms
+from kalloc.place.runs import Run, best_sum, fewest_run, runs_of
 from kalloc.solver import Limits
 from kalloc.verify import Needs
 from models import placement
@@ -39,12 +39,12 @@ def needs(instance: Instance) -> dict[str, tuple[int, ...]]:
     return {row.project: known.of(row.project, {row.kind: row.max}) for row in instance.requests}
 
 
-def pair_bound(instance: Instance, pair: Pair) -> int:
+def run_bound(instance: Instance, pair: Run) -> int:
     """Return the bound of two levels beyond what is needed."""
     rooms, weights = Rooms.of(instance), instance.topology.weights
     least = {project: sum(weights[at] * counts[at] for at in pair) for project, counts in needs(instance).items()}
     waiting = items_of(instance, rooms, asked(instance))
-    return fewest_pair(rooms, waiting, least, dict.fromkeys(least, FAR), pair, Limits()) - sum(least.values())
+    return fewest_run(rooms, waiting, least, dict.fromkeys(least, FAR), pair, Limits()) - sum(least.values())
 
 
 def level_bound(instance: Instance, level: int) -> int:
@@ -66,7 +66,7 @@ def least(instance: Instance) -> int:
     return best.fragmentation
 
 
-def only(instance: Instance, pair: Pair) -> Instance:
+def only(instance: Instance, pair: Run) -> Instance:
     """Return an instance in which all levels but two cost nothing."""
     weights = {name: weight if at in pair else 0 for at, (name, weight) in enumerate(weights_of(instance).items())}
     return instance.replace(hierarchy=Hierarchy(levels=instance.hierarchy.levels, weights=weights))
@@ -77,10 +77,10 @@ def weights_of(instance: Instance) -> dict[str, int]:
     return dict(zip(instance.topology.levels, instance.topology.weights, strict=True))
 
 
-def pairs_hold(instance: Instance) -> None:
+def runs_hold(instance: Instance) -> None:
     """No pair's bound is above the text-book's optimum of these two levels alone."""
-    for pair in pairs_of(instance.topology.weights):
-        found, best = pair_bound(instance, pair), least(only(instance, pair))
+    for pair in runs_of(instance.topology.weights):
+        found, best = run_bound(instance, pair), least(only(instance, pair))
         event("reached" if found == best else "below")
         assert 0 <= found <= best
 
@@ -89,7 +89,7 @@ def sums_hold(instance: Instance) -> None:
     """The best sum of bounds of levels and pairs is not above the text-book's optimum."""
     weights = instance.topology.weights
     single = {level: level_bound(instance, level) for level in range(len(weights))}
-    together = {pair: pair_bound(instance, pair) for pair in pairs_of(weights)}
+    together = {pair: run_bound(instance, pair) for pair in runs_of(weights)}
     best = least(instance)
     found = best_sum(single, together)
     event("reached" if found == best else "below")
@@ -100,7 +100,7 @@ def sums_hold(instance: Instance) -> None:
 @often(60)
 def test_no_pair_is_above_the_textbook(instance: Instance) -> None:
     """On trees with any weights and partly free nodes, no two levels together are bounded above their optimum."""
-    pairs_hold(instance)
+    runs_hold(instance)
 
 
 @given(instance=trees(TREES))
@@ -113,7 +113,7 @@ def test_no_sum_of_bounds_is_above_the_textbook(instance: Instance) -> None:
 @pytest.mark.long
 def test_no_pair_is_above_the_textbook_on_thousands() -> None:
     """As above, on thousands of trees."""
-    on_thousands(pairs_hold, trees(Size(nodes=9, gpus=8, projects=6, levels=4)))
+    on_thousands(runs_hold, trees(Size(nodes=9, gpus=8, projects=6, levels=4)))
 
 
 @pytest.mark.long
@@ -122,7 +122,7 @@ def test_no_sum_of_bounds_is_above_the_textbook_on_hundreds() -> None:
     given(instance=trees(Size(nodes=9, gpus=8, projects=6, levels=4)))(often(600)(sums_hold))()
 
 
-def best_of_all(single: Mapping[int, int], pairs: Mapping[Pair, int]) -> int:
+def best_of_all(single: Mapping[int, int], pairs: Mapping[Run, int]) -> int:
     """Return the greatest sum over every choice of pairs that share no level, all other levels alone."""
     best = 0
     chosen = list(pairs)
@@ -141,14 +141,14 @@ def test_best_sum_is_the_best_of_all_choices() -> None:
         dice = random.Random(seed)
         weights = [dice.choice([0, 1, 1, 5]) for _ in range(dice.randint(1, 7))]
         single = {level: weight * dice.randint(0, 9) for level, weight in enumerate(weights)}
-        pairs = {pair: dice.randint(0, 40) for pair in pairs_of(weights)}
+        pairs = {pair: dice.randint(0, 40) for pair in runs_of(weights)}
         assert best_sum(single, pairs) == best_of_all(single, pairs)
 
 
-def test_pairs_are_neighbours_that_cost_something() -> None:
+def test_runs_are_neighbours_that_cost_something() -> None:
     """Levels that cost nothing are passed over."""
-    assert pairs_of([3, 0, 1, 2]) == [(0, 2), (2, 3)]
-    assert pairs_of([0, 0, 1]) == pairs_of([]) == []
+    assert runs_of([3, 0, 1, 2]) == [(0, 2), (2, 3), (0, 2, 3)]
+    assert runs_of([0, 0, 1]) == runs_of([]) == []
 
 
 def three_racks() -> Instance:
@@ -160,13 +160,13 @@ def three_racks() -> Instance:
 def test_a_pair_by_hand() -> None:
     """Four projects of 3 in three racks of 4: two must be cut, so that six racks are entered where four are needed."""
     instance = three_racks()
-    assert pair_bound(instance, (0, 1)) == least(instance) == 20
+    assert run_bound(instance, (0, 1)) == least(instance) == 20
 
 
 def test_a_pair_of_too_many_steps_is_bounded_by_the_need(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the states of racks are too many to be listed, what is needed is the bound."""
     monkeypatch.setattr(states_module, "MAX_STATES", 3)
-    assert pair_bound(three_racks(), (0, 1)) == 0
+    assert run_bound(three_racks(), (0, 1)) == 0
 
 
 def test_small_items_count_once_at_both_levels() -> None:
@@ -174,7 +174,7 @@ def test_small_items_count_once_at_both_levels() -> None:
     hierarchy = Hierarchy(levels=("rack", "tray"), weights={"rack": 10, "tray": 3, "node": 1})
     rows = tuple(nodes(rack, 8, count=2, path=(rack, f"{rack}1")) for rack in "rs")
     instance = asking([8, 8, 8, 1, 2], rows, hierarchy=hierarchy)
-    assert pair_bound(instance, (0, 1)) == 0
+    assert run_bound(instance, (0, 1)) == 0
 
 
 def test_nothing_is_done_where_a_plan_meets_the_need() -> None:
@@ -182,8 +182,8 @@ def test_nothing_is_done_where_a_plan_meets_the_need() -> None:
     instance = three_racks()
     rooms, cost = Rooms.of(instance), {f"p{number}": 12 for number in range(4)}
     waiting = items_of(instance, rooms, asked(instance))
-    assert fewest_pair(rooms, waiting, cost, cost, (0, 1), Limits()) == 48
-    assert fewest_pair(rooms, waiting, cost, dict.fromkeys(cost, FAR), (0, 1), Limits(deadline=0.0)) == 48
+    assert fewest_run(rooms, waiting, cost, cost, (0, 1), Limits()) == 48
+    assert fewest_run(rooms, waiting, cost, dict.fromkeys(cost, FAR), (0, 1), Limits(deadline=0.0)) == 48
 
 
 def test_nodes_taken_in_part_count_with_what_is_free() -> None:
@@ -192,4 +192,4 @@ def test_nodes_taken_in_part_count_with_what_is_free() -> None:
     inventory = tuple(nodes("rrss"[at], 4, node=name) for at, name in enumerate(names))
     placed = tuple(Placed(project="other", node=name, gpus=3) for name in names)
     instance = asking([2, 2], inventory, placed=placed)
-    assert pair_bound(instance, (0, 1)) == least(instance) == 0
+    assert run_bound(instance, (0, 1)) == least(instance) == 0

@@ -1,0 +1,122 @@
+"""Lower bounds of two or three neighbouring levels at once, and the best sum of bounds over all levels.
+
+Each level alone is a bound, and so is each run of levels; levels that are counted once add up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from math import gcd
+
+import numpy as np
+
+from kalloc.place.bounds import Component, components, divisor, seen_at
+from kalloc.place.fillings import Stock
+from kalloc.place.items import Item
+from kalloc.place.large import three_levels
+from kalloc.place.prices import pooled
+from kalloc.place.rooms import Rooms, Zones
+from kalloc.place.states import Children, TooManyStepsError, states_of
+from kalloc.solver import Limits
+
+Run = tuple[int, ...]
+"""Two or three levels, coarse to fine, each the next finer one that costs something."""
+
+
+def runs_of(weights: Sequence[int]) -> list[Run]:
+    """Return the pairs of neighbouring levels that cost something, then the threes of them."""
+    costly = [level for level, weight in enumerate(weights) if weight > 0]
+    return [tuple(costly[at : at + count]) for count in (2, 3) for at in range(len(costly) - count + 1)]
+
+
+def fewest_run(
+    rooms: Rooms,
+    items: Sequence[Item],
+    cost_of: Mapping[str, int],
+    reached: Mapping[str, int],
+    run: Run,
+    limits: Limits,
+) -> int:
+    """Return a proven lower bound of Σ weight · spans over a run of levels and all projects.
+
+    ``cost_of`` has Σ weight · need over the levels of every project, ``reached`` the same of the spans in a plan.
+    What the bound does not see counts with its need. Of three levels, the first is seen by items that are larger than
+    any domain of the second; to others it costs its weight once.
+    """
+    total = sum(cost_of.values())
+    if limits.over or sum(reached.values()) <= total:
+        return total
+    for component in components(seen_at(rooms, item, run[0]) for item in items):
+        least = sum(cost_of[seen.project] for seen in component.members)
+        if sum(reached[seen.project] for seen in component.members) > least and not limits.over:
+            total += max(0, _component_run(rooms, component, run, limits) - least)
+    return total
+
+
+def _component_run(rooms: Rooms, component: Component, run: Run, limits: Limits) -> int:
+    """Return a lower bound of Σ weight · spans of a component's parts: kinds do not share nodes, so they add up."""
+    zones_of: dict[str, Zones] = defaultdict(frozenset)
+    for zone in component.zones:
+        zones_of[rooms.zones[zone].kind] |= {zone}
+    sizes_of: dict[str, Counter[int]] = defaultdict(Counter)
+    for seen in component.members:
+        for shape in seen.parts:
+            [(kind, gpus)] = shape.amounts
+            sizes_of[kind][gpus] += 1
+    return sum(_kind_run(rooms, zones_of[kind], sizes, run, limits) for kind, sizes in sizes_of.items())
+
+
+def _kind_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limits: Limits) -> int:
+    weights, finest = rooms.topology.weights, len(rooms.topology.weights) - 1
+    node = gcd(*(rooms.node_gpus[zone] for zone in zones))
+    grain = gcd(node, *sizes) if run[-1] == finest else gcd(node, divisor(sizes))
+    items: Counter[int] = Counter()
+    for size, count in sizes.items():
+        items[size // grain] += count
+    small = items.pop(0, 0) * sum(weights[level] for level in run)
+    parents = _insides(rooms, zones, run, grain)
+    bins = Counter(inside for insides in parents for inside in insides)
+    if not items or not bins:
+        return small
+    try:
+        states = states_of(list(bins), max(items))
+    except TooManyStepsError:
+        return small
+    numbered = tuple(tuple(states.index[inside] for inside in insides) for insides in parents)
+    stock = Stock.of(numbered, states, weights[run[-2]], weights[run[-1]])
+    prices = pooled(stock, items, limits)
+    if len(run) == 2:
+        return small + prices.bound
+    return small + three_levels(stock, items, weights[run[0]], prices, limits)
+
+
+def _insides(rooms: Rooms, zones: Zones, run: Run, grain: int) -> list[list[Children]]:
+    """Return per parent the rooms of the children of every bin, in grains, rounded up; all in one parent for a pair."""
+    domain, (coarse, fine) = rooms.topology.domain, run[-2:]
+    room = np.bincount(domain[fine], weights=rooms.open(zones)).astype(np.int64)
+    bin_of, parent_of = np.zeros(len(room), dtype=np.int64), np.zeros(len(room), dtype=np.int64)
+    bin_of[domain[fine]] = domain[coarse]
+    if len(run) > 2:
+        parent_of[domain[fine]] = domain[run[0]]
+    inside: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for child in np.flatnonzero(room).tolist():
+        inside[int(parent_of[child]), int(bin_of[child])].append(-(-int(room[child]) // grain))
+    parents: dict[int, list[Children]] = defaultdict(list)
+    for (parent, _), children in inside.items():
+        parents[parent].append(tuple(sorted(children, reverse=True)))
+    return list(parents.values())
+
+
+def best_sum(single: Mapping[int, int], runs: Mapping[Run, int]) -> int:
+    """Return the greatest sum of bounds in which every level counts once at most.
+
+    Args:
+        single: bound of every level alone, beyond what is needed.
+        runs: bounds of several levels, beyond what is needed; levels between them cost nothing.
+    """
+    best = {-1: 0}
+    for level in sorted(single):
+        together = (best[run[0] - 1] + bound for run, bound in runs.items() if run[-1] == level)
+        best[level] = max([best[level - 1] + single[level], *together])
+    return best[max(best)]

@@ -38,7 +38,8 @@ MAX_RETRIES = 30
 ALLOCATE_SHARE = 0.5
 PLACE_SHARE = 0.7
 JOINT_SHARE = 0.5
-"""Share of the time left that the allocation, the placement and the joint model may use."""
+RUN_SHARE = 0.15
+"""Share of the time left that the allocation, the placement, the joint model and a bound of several levels may use."""
 
 
 @dataclass
@@ -282,15 +283,15 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     def weighed_at(counts: Mapping[str, tuple[int, ...]], levels: LevelRun) -> dict[str, int]:
         return {project: sum(weights[at] * count[at] for at in levels) for project, count in counts.items()}
 
-    runs = {}
-    for several in runs_of(weights):
-        least, reached = weighed_at(need_of, several), weighed_at(spans, several)
-        runs[several] = fewest_run(rooms, items, least, reached, several, run.limits) - sum(least.values())
     bounds = {}
     for level in sorted(range(len(weights)), key=lambda at: -weights[at] * (exact[at].spans - exact[at].need)):
         need = {project: counts[level] for project, counts in need_of.items()}
         spanned = {project: counts[level] for project, counts in spans.items()}
         bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits)
+    runs = {}
+    for several in runs_of(weights):
+        least, reached = weighed_at(need_of, several), weighed_at(spans, several)
+        runs[several] = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE)) - sum(least.values())
     single = {level: weights[level] * (bounds[level] - exact[level].need) for level in bounds}
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level])

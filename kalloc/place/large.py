@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kalloc.place.fillings import Floats, Stock
-from kalloc.place.prices import CLOSE, LARGEST_SUM, SCALE, Priced, cheapest_cuts, cut, gains
+from kalloc.place.prices import CLOSE, LARGEST_SUM, SCALE, Priced, cheapest_cuts, cut, gains, in_units
 from kalloc.solver import ColumnProgram, Ids, Limits
 
 MAX_ROUNDS = 80
@@ -223,8 +223,8 @@ def three_levels(
         if answer is None or answer[0] - best / SCALE < CLOSE:
             break
         duals = np.array(answer[1])
-        found = np.concatenate([[0.0], duals[program.part_row + 1 : program.part_row + 1 + stock.room]])
-        exact = np.rint(np.clip(found * SCALE, 0, LARGEST_SUM // (max(items) + most + 1))).astype(np.int64)
+        found = duals[program.part_row + 1 : program.part_row + 1 + stock.room]
+        exact = in_units([0.0, *found], max(items) + most)
         rent = -duals[program.parent_row :]
         dual = {share: float(duals[row]) for share, row in program.share_row.items()}
         if fresh == 0 and np.array_equal(exact, price):
@@ -265,7 +265,8 @@ def _proven(
     total = sum(count * (pay + parent_cost * SCALE) for count, pay in _paid(small, price, stock.bin_cost))
     total += sum(count * int(pays[size]) for size, count in large.items())
     total -= sum(int(rooms.values[state]) for states in stock.parents for state in states)
-    return total - int(np.maximum(_several(steps)[None, :] + loss, 0).max(axis=1).sum())
+    gained = np.maximum(_several(steps)[None, :] + loss, 0).max(axis=1)
+    return total - sum(int(gain) for gain in gained)
 
 
 def _paid(small: Mapping[int, int], price: Ids, bin_cost: int) -> list[tuple[int, int]]:

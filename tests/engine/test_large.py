@@ -79,6 +79,14 @@ def test_any_prices_give_a_bound() -> None:
             assert found <= least(seed) * SCALE, seed
 
 
+def test_what_many_parents_gain_is_added_exactly() -> None:
+    """Shares so dear that 32 parents gain 2**59 units each: their sum, beyond 64 bits, is exact."""
+    of = Case(tuple(((1,), (1,)) for _ in range(32)), (0,) * 32, Counter({2: 1}), (1, 1, 1, 0))
+    made, price = stock(of), np.zeros(2, dtype=np.int64)
+    found = _proven(made, Counter(), of.items, {2: 2.0**39}, 1, price, _Rooms.of(made, price, 2))
+    assert found == 2 * SCALE - 32 * (2**59 - 2 * (1 + 1) * SCALE)
+
+
 def test_a_large_item_by_hand() -> None:
     """Two parents of two bins of 2, an item of 4 and two of 2: the first fills one parent, so nobody is cut in vain."""
     of = Case((((2,), (2,)), ((2,), (2,))), (0, 0), Counter({4: 1, 2: 2}), (1, 1, 10, 0))

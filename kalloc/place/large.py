@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kalloc.place.fillings import Floats, Stock
+from kalloc.place.knapsacks import Knapsacks
 from kalloc.place.prices import CLOSE, LARGEST_SUM, SCALE, Priced, cheapest_cuts, cut, gains, in_units
 from kalloc.solver import ColumnProgram, Ids, Limits
 
@@ -42,48 +43,24 @@ class _Rooms:
     stock: Stock
     values: Ids
     """Of the best filling of every state with small parts."""
-    beside: Ids
-    """Of every state in use, of the best filling beside a part of a large item of every size, 0 for none."""
-    tables: list[Ids]
-    """Before the first bin of every parent and after each: what so much of large items loses, by parent and amount."""
+    losses: Knapsacks[Ids]
+    """What so much of large items loses over the bins of every parent, each of which makes room for one part."""
 
     @classmethod
     def of(cls, stock: Stock, price: Ids, most: int) -> _Rooms:
         """Return the losses for up to so much of large items in a parent."""
         states, (order, heads, keys) = stock.states, stock.used_by_part
         values = gains(stock, price)
-        beside = np.full((len(stock.used) + 1, stock.room + 1), NEVER, dtype=np.int64)
+        loss = np.full((len(stock.used) + 1, stock.room + 1), NEVER, dtype=np.int64)
         found = values[states.target[order]] - SCALE * stock.lay_cost[order]
-        beside.ravel()[keys] = np.maximum.reduceat(found, heads)
-        beside[:-1, 0] = values[stock.used]
-        loss = beside - beside[:, :1]
-        loss[-1] = NEVER
-        loss[:, 0] = 0
-        table = np.full((len(stock.parents), most + 1), NEVER, dtype=np.int64)
-        table[:, 0] = 0
-        tables = [table]
-        for number in range(stock.grid.shape[1]):
-            after, worth = table.copy(), loss[stock.grid[:, number]]
-            for part in range(1, min(stock.room, most) + 1):
-                np.maximum(after[:, part:], table[:, :-part] + worth[:, part, None], out=after[:, part:])
-            table = np.maximum(after, NEVER)
-            tables.append(table)
-        return cls(stock, values, beside, tables)
+        loss.ravel()[keys] = np.maximum.reduceat(found, heads)
+        loss[:-1] -= values[stock.used][:, None]
+        return cls(stock, values, Knapsacks(loss[stock.grid], most, NEVER))
 
     def parts(self, parent: int, amount: int) -> list[tuple[int, int]]:
-        """Return the bins, by position in ``used``, and the parts over which so much is laid at the least loss."""
-        found = []
-        for number in range(len(self.tables) - 2, -1, -1):
-            used, before = int(self.stock.grid[parent, number]), self.tables[number][parent]
-            sizes = np.arange(1, min(amount, self.stock.room) + 1)
-            if used == len(self.stock.used) or not len(sizes):
-                continue
-            worth = before[amount - sizes] + self.beside[used, sizes] - self.beside[used, 0]
-            if worth.max() > before[amount]:
-                part = int(sizes[worth.argmax()])
-                found.append((used, part))
-                amount -= part
-        return found
+        """Return the states of the bins and the parts over which so much is laid at the least loss."""
+        found = self.losses.parts(parent, amount)
+        return [(self.stock.used[self.stock.grid[parent, number]], part) for number, part in found]
 
 
 @dataclass
@@ -152,7 +129,7 @@ class _Program:
             shares = Counter(cut(size, dear, self.parent_cost, pays))
             terms = {self.size_row[size]: 1.0, **{self.share_row[share]: -float(n) for share, n in shares.items()}}
             fresh += self._add(("large", size, *sorted(shares.items())), self.parent_cost * shares.total(), terms)
-        loss = rooms.tables[-1] / SCALE
+        loss = rooms.losses.best / SCALE
         alone = np.array([worth[share] for share in self.shares]) + loss[:, self.shares] - rents[:, None]
         for position, share in enumerate(self.shares):
             for parent in np.argsort(-alone[:, position], kind="stable")[:FEW_PARENTS].tolist():
@@ -175,8 +152,7 @@ class _Program:
         terms = Counter(self.share_row[share] for share in shares)
         terms[self.parent_row + parent] = 1
         cost = 0
-        for used, part in rooms.parts(parent, sum(shares)):
-            state = stock.used[used]
+        for state, part in rooms.parts(parent, sum(shares)):
             steps = np.flatnonzero(states.part[states.steps(state)] == part) + states.steps(state).start
             step = int(steps[(values[states.target[steps]] - stock.lay_cost[steps]).argmax()])
             more, parts = self._filling(int(states.target[step]), gain, values)
@@ -256,7 +232,7 @@ def _proven(
 
     A share of a large item in a parent is worth what the most valuable share is that is no larger. Any prices would do.
     """
-    loss = rooms.tables[-1]
+    loss = rooms.losses.best
     steps = np.zeros(loss.shape[1], dtype=np.int64)
     for share, value in sorted(worth.items()):
         dual = min(max(0, round(value * SCALE)), LARGEST_SUM // (loss.shape[1] + 1))

@@ -10,14 +10,13 @@ from itertools import chain
 import numpy as np
 
 from kalloc.place.fillings import Fillings, Floats, Stock
-from kalloc.place.patterns import Pattern, Rents, chains, galaxies, singles, stars
+from kalloc.place.patterns import Pattern, Rents, chains, galaxies, knapsacks_of, singles, stars
 from kalloc.solver import ColumnProgram, Limits
 
 MAX_ROUNDS = 100
 """Rounds of pricing."""
 TOLERANCE = 1e-6
 """Worth beyond its cost, by the size of the costs, from which on a pattern joins."""
-
 NEAR = 0.25
 """Share by which prices are varied to find more patterns."""
 
@@ -129,11 +128,12 @@ class Master:
 
     def _price(self, worth: Floats, least: float, linked: bool) -> int:
         fillings = Fillings(self.stock, self.sizes, worth)
-        found: Iterable[Pattern] = chain(singles(fillings, self.rents, least), stars(fillings, self.rents, least))
+        knapsacks = knapsacks_of(fillings, self.rents)
+        found: Iterable[Pattern] = chain(singles(fillings, self.rents, least), stars(fillings, knapsacks, least))
         if linked:
             found = chain(found, chains(fillings, self.rents, least))
         if self.wide:
-            found = chain(found, galaxies(fillings, self.rents, least))
+            found = chain(found, galaxies(fillings, knapsacks, least))
         return sum([self.add(pattern) for pattern in found])
 
     def generate(self, floor: float, limits: Limits) -> bool:

@@ -2,9 +2,9 @@
 
 A *single* is one bin with whole items. A *star* is an item cut over several bins of a parent, whole items beside it; a
 *galaxy* is an item cut over several parents of a region, over bins in each. A *chain* is a path of bins in which each
-hands an item that is cut on to the next. Column generation after Gilmore and
-Gomory (1961): the linear program over the patterns known so far prices items and bins, the best patterns at these
-prices join it, until none is worth more than it costs.
+hands an item that is cut on to the next. Column generation after Gilmore and Gomory (1961): the linear program over
+the patterns known so far prices items and bins, the best patterns at these prices join it, until none is worth more
+than it costs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kalloc.place.fillings import NEVER, Fillings, Floats
+from kalloc.place.fillings import NEVER, Fillings, Floats, Stock
+from kalloc.place.knapsacks import Knapsacks
 from kalloc.solver import Ids
 
 MOST_BINS = 4
@@ -94,29 +95,28 @@ def singles(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]
         yield assemble(fillings, (), [Cut(None, int(used), ())])
 
 
-def stars(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
+def stars(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float) -> Iterator[Pattern]:
     """Yield items cut over bins of one parent, bin by bin the best part: a knapsack over the bins of every parent."""
-    tables = _knapsacks(fillings, rents)
-    value = fillings.worth + tables[-1][:, fillings.sizes]
+    value = fillings.worth + knapsacks.best[:, fillings.sizes]
     for parent, position in _richest(value, least):
         size = int(fillings.sizes[position])
-        bins = _bins(fillings, rents, tables, parent, size)
+        bins = _bins(fillings.stock, knapsacks, parent, size)
         if len(bins) > 1:
             yield assemble(fillings, (size,), bins)
 
 
-def galaxies(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
+def galaxies(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float) -> Iterator[Pattern]:
     """Yield items cut over parents of a group: the best of every region, and those over several regions.
 
     Knapsacks again: over the parents of every region, then over the regions.
     """
-    tables, stock = _knapsacks(fillings, rents), fillings.stock
+    stock = fillings.stock
     parents_of: dict[tuple[int, int], list[int]] = defaultdict(list)
     for parent, key in enumerate(zip(stock.groups, stock.regions, strict=True)):
         if stock.parents[parent]:
             parents_of[key].append(parent)
     inside = {
-        key: _Knapsack([tables[-1][parent] for parent in parents], stock.parent_cost)
+        key: _Knapsack([knapsacks.best[parent] for parent in parents], stock.parent_cost)
         for key, parents in parents_of.items()
     }
     beyond = stock.parent_cost + stock.region_cost
@@ -133,7 +133,7 @@ def galaxies(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern
             cut
             for region, share in shares
             for parent, part in inside[keys[region]].shares(share)
-            for cut in _bins(fillings, rents, tables, parents_of[keys[region]][parent], part)
+            for cut in _bins(stock, knapsacks, parents_of[keys[region]][parent], part)
         ]
         if len({cut.parent for cut in bins}) > 1:
             yield assemble(fillings, (size,), bins)
@@ -170,38 +170,18 @@ class _Knapsack:
                 missing -= part
 
 
-def _bins(fillings: Fillings, rents: Rents, tables: Sequence[Floats], parent: int, missing: int) -> list[Cut]:
+def _bins(stock: Stock, knapsacks: Knapsacks[Floats], parent: int, amount: int) -> list[Cut]:
     """Return the bins of a parent over which so much of the first item that is cut is laid best."""
-    stock, bins = fillings.stock, []
-    for number in range(len(tables) - 2, -1, -1):
-        used, before = int(stock.grid[parent, number]), tables[number][parent]
-        parts = np.arange(1, min(missing, stock.room) + 1)
-        if used == len(stock.used) or not len(parts):
-            continue
-        worth = before[missing - parts] + fillings.beside_one[stock.used[used], parts]
-        best = int(worth.argmax())
-        if worth[best] - rents.by_parent[parent, number] > before[missing]:
-            bins.append(Cut(parent, used, ((0, int(parts[best])),)))
-            missing -= int(parts[best])
-    return bins
+    found = knapsacks.parts(parent, amount)
+    return [Cut(parent, int(stock.grid[parent, number]), ((0, part),)) for number, part in found]
 
 
-def _knapsacks(fillings: Fillings, rents: Rents) -> list[Floats]:
-    """Return, before the first bin and after each, the best worth of so much of an item in the bins so far."""
+def knapsacks_of(fillings: Fillings, rents: Rents) -> Knapsacks[Floats]:
+    """Return what so much of an item is worth over the bins of every parent, whole items beside it, less rents."""
     stock = fillings.stock
-    parents, bins = stock.grid.shape
-    table = np.full((parents, int(fillings.sizes.max()) + 1), NEVER)
-    table[:, 0] = 0
-    tables = [table]
     beside = np.vstack([fillings.beside_one[stock.used], np.full((1, stock.room + 1), NEVER)])
-    for number in range(bins):
-        after = table.copy()
-        worth = beside[stock.grid[:, number]] - rents.by_parent[:, number, None]
-        for part in range(1, min(stock.room, table.shape[1] - 1) + 1):
-            np.maximum(after[:, part:], table[:, :-part] + worth[:, part, None], out=after[:, part:])
-        table = after
-        tables.append(table)
-    return tables
+    worth = beside[stock.grid] - rents.by_parent[:, :, None]
+    return Knapsacks(worth, int(fillings.sizes.max()), NEVER)
 
 
 def _richest(value: Floats, least: float) -> list[tuple[int, int]]:

@@ -81,6 +81,15 @@ class Stock:
             row[: len(bins)] = [position[state] for state in bins]
         return grid
 
+    def best_step(self, state: int, part: int, after: Floats | Ids, scale: int = 1) -> int:
+        """Return the step that lays a part into a state at most value, given that of every state after it.
+
+        ``scale`` is what a unit of cost counts in these values.
+        """
+        here = self.states.steps(state)
+        steps = np.flatnonzero(self.states.part[here] == part) + here.start
+        return int(steps[(after[self.states.target[steps]] - scale * self.lay_cost[steps]).argmax()])
+
     @cached_property
     def used_by_part(self) -> tuple[Ids, Ids, Ids]:
         """Steps that leave a state in use, as ``States.by_part`` has all, by its position in ``used``."""
@@ -134,17 +143,11 @@ class Fillings:
         """Return the best filling of a state, the given parts of cut items first."""
         laid = []
         for number, part in enumerate(parts):
-            step = self._lay(state, part, parts[number + 1 :])
+            later = parts[number + 1 :]
+            step = self.stock.best_step(state, part, self.beside_one[:, later[0]] if later else self.values)
             laid.append(Laid(0, step))
             state = int(self.stock.states.target[step])
         return laid + list(self._whole(state))
-
-    def _lay(self, state: int, part: int, later: tuple[int, ...]) -> int:
-        states = self.stock.states
-        here = states.steps(state)
-        steps = np.flatnonzero(states.part[here] == part) + here.start
-        after = self.beside_one[:, later[0]] if later else self.values
-        return int(steps[(after[states.target[steps]] - self.stock.lay_cost[steps]).argmax()])
 
     def _whole(self, state: int) -> Iterator[Laid]:
         states = self.stock.states

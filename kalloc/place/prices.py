@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kalloc.place.fillings import Floats, Stock
+from kalloc.place.fillings import Stock
 from kalloc.solver import ColumnProgram, Ids, Limits
 
 SCALE = 2**20
@@ -25,6 +25,8 @@ LARGEST_SUM = 2**61
 """Sums of prices stay below it: they are exact in 64 bits."""
 MAX_ROUNDS = 60
 """Rounds of pricing."""
+DEAR = 100
+"""Times what an item could cost at most that leaving it out costs in the linear program."""
 CLOSE = 0.2
 """A bound so near the linear program's value is as good as it gets: it is rounded up."""
 
@@ -46,7 +48,7 @@ def cheapest_cuts(price: Ids, bin_cost: int, largest: int) -> Ids:
     return pays
 
 
-def cut(size: int, price: Ids, bin_cost: int, pays: Ids) -> Parts:
+def cut(size: int, price: Ids, pays: Ids) -> Parts:
     """Return the parts of an item that pays least."""
     parts = []
     while size:
@@ -57,8 +59,39 @@ def cut(size: int, price: Ids, bin_cost: int, pays: Ids) -> Parts:
     return tuple(sorted(parts))
 
 
+@dataclass(frozen=True)
+class Reaction:
+    """What items and bins do at some prices of parts, all in units of 1 / SCALE."""
+
+    stock: Stock
+    price: Ids
+    gain: Ids
+    """Of every step that lays a part."""
+    values: Ids
+    """Of every state, gained at most."""
+    pays: Ids
+    """What an item of every size pays at least."""
+
+    @classmethod
+    def to(cls, stock: Stock, price: Ids, largest: int) -> Reaction:
+        """Return the reaction to prices of parts, of items up to a size."""
+        gain = price[stock.states.part] - SCALE * stock.piece_cost * stock.states.pieces
+        return cls(stock, price, gain, stock.states.best(gain), cheapest_cuts(price, stock.bin_cost, largest))
+
+    def filling(self, state: int) -> tuple[int, Counter[int]]:
+        """Return what the children cost that the best filling of a state draws on, and its parts."""
+        states = self.stock.states
+        steps = list(states.walk(state, self.gain, self.values))
+        pieces = sum(int(states.pieces[step]) for step in steps)
+        return self.stock.piece_cost * pieces, Counter(int(states.part[step]) for step in steps)
+
+    def cut(self, size: int) -> Counter[int]:
+        """Return the parts of an item that pays least."""
+        return Counter(cut(size, self.price, self.pays))
+
+
 @dataclass
-class _Program:
+class Program:
     """The linear program whose duals are the prices: bins filled, items cut, no more parts cut than hosted."""
 
     stock: Stock
@@ -66,7 +99,11 @@ class _Program:
     """How many bins there are of every state."""
     items: Mapping[int, int]
     """How many items there are of every size."""
-    known: set[tuple[int, Parts]] = field(default_factory=set)
+    item_cost: int = 0
+    """What an item pays once, however it is cut."""
+    more: Sequence[tuple[float, float]] = ()
+    """Lower and upper sides of rows of somebody else, which stand last, from ``more_row`` on."""
+    known: set[tuple[object, ...]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         infinite = float("inf")
@@ -74,62 +111,60 @@ class _Program:
         first = len(self.state_row)
         self.size_row = {size: first + number for number, size in enumerate(self.items)}
         self.part_row = first + len(self.size_row) - 1
+        self.more_row = self.part_row + 1 + self.stock.room
         sides = [(-infinite, float(count)) for count in self.bins.values()]
         sides += [(float(count), infinite) for count in self.items.values()]
         sides += [(0.0, infinite)] * self.stock.room
-        self.program = ColumnProgram(sides)
+        self.program = ColumnProgram([*sides, *self.more])
         for size, row in self.size_row.items():
-            self.program.add(float((self.stock.bin_cost + self.stock.piece_cost + 1) * 100 * size), [(row, 1.0)])
+            self.leave_out(size, row)
 
-    def fill(self, state: int, values: Floats, gain: Floats) -> bool:
-        """Add the best filling of a state at some prices; tell whether it is new."""
-        steps = list(self.stock.states.walk(state, gain, values))
-        parts = tuple(sorted(int(self.stock.states.part[step]) for step in steps))
-        if not parts or (-1 - state, parts) in self.known:
-            return False
-        self.known.add((-1 - state, parts))
-        cost = self.stock.piece_cost * sum(int(self.stock.states.pieces[step]) for step in steps)
-        terms = [(self.part_row + part, float(count)) for part, count in Counter(parts).items()]
-        self.program.add(float(cost), [*terms, (self.state_row[state], 1.0)])
-        return True
+    def leave_out(self, size: int, row: int) -> None:
+        """Add a column for an item of a size that is left out, dearer than any way to seat it."""
+        dear = self.stock.bin_cost + self.stock.piece_cost + self.item_cost + 1
+        self.program.add(float(DEAR * dear * size), [(row, 1.0)])
 
-    def cut(self, size: int, parts: Parts) -> bool:
-        """Add a way to cut an item; tell whether it is new."""
-        if (size, parts) in self.known:
-            return False
-        self.known.add((size, parts))
-        terms = [(self.part_row + part, -float(count)) for part, count in Counter(parts).items()]
-        self.program.add(float(self.stock.bin_cost * len(parts)), [*terms, (self.size_row[size], 1.0)])
-        return True
+    def grow(self, reaction: Reaction) -> int:
+        """Add the best fillings and cuts at some prices; return how many are new."""
+        fresh = 0
+        for state, row in self.state_row.items():
+            cost, parts = reaction.filling(state)
+            fresh += self.add(cost, {row: 1, **self.parts(parts)}) if parts else 0
+        for size, row in self.size_row.items():
+            parts = reaction.cut(size)
+            cost = self.item_cost + self.stock.bin_cost * parts.total()
+            fresh += self.add(cost, {row: 1, **self.parts(parts, -1)})
+        return fresh
 
-    def grow(self, price: Ids) -> int:
-        """Add the best fillings and cuts at some prices, in units of 1 / SCALE; return how many are new."""
-        gain = price[self.stock.states.part] / SCALE - self.stock.piece_cost * self.stock.states.pieces
-        values = self.stock.states.best(gain)
-        fresh = sum([self.fill(state, values, gain) for state in self.bins])
-        pays = cheapest_cuts(price, self.stock.bin_cost, max(self.items))
-        return fresh + sum([self.cut(size, cut(size, price, self.stock.bin_cost, pays)) for size in self.items])
+    def parts(self, parts: Counter[int], sign: int = 1) -> dict[int, int]:
+        """Return how often some parts stand in their rows: hosted ones, or with the sign −1 cut ones."""
+        return {self.part_row + part: sign * count for part, count in sorted(parts.items())}
 
-    def prices(self, limits: Limits) -> tuple[float, Ids] | None:
-        """Return value and prices of parts, in units of 1 / SCALE; None where the limits leave no time."""
+    def add(self, cost: int, terms: Mapping[int, int]) -> int:
+        """Add a column; return 1 when it is new, else 0."""
+        name = tuple(terms.items())
+        if name in self.known:
+            return 0
+        self.known.add(name)
+        self.program.add(float(cost), ((row, float(factor)) for row, factor in name))
+        return 1
+
+    def prices(self, limits: Limits, parts: int) -> tuple[float, Ids, list[float]] | None:
+        """Return value, prices of parts, in units of 1 / SCALE, and the duals of the rows of somebody else.
+
+        Sums of ``parts`` prices are exact. None where the limits leave no time.
+        """
         answer = self.program.solve(limits)
         if answer is None:
             return None
         value, duals, _ = answer
-        parts = [0.0, *duals[self.part_row + 1 : self.part_row + 1 + self.stock.room]]
-        return value, in_units(parts, max(self.stock.room, *self.items))
+        return value, in_units([0.0, *duals[self.part_row + 1 : self.more_row]], parts), duals[self.more_row :]
 
 
 def in_units(prices: Sequence[float], parts: int) -> Ids:
     """Return prices in units of 1 / SCALE, none so large that a sum over so many parts is not exact."""
     most = LARGEST_SUM // (parts + 1)
     return np.asarray(np.rint(np.clip(np.array(prices) * SCALE, 0, most)), dtype=np.int64)
-
-
-def gains(stock: Stock, price: Ids) -> Ids:
-    """Return what every state gains at most by hosting parts at some prices, in units of 1 / SCALE."""
-    gain = price[stock.states.part] - SCALE * stock.piece_cost * stock.states.pieces
-    return stock.states.best(gain)
 
 
 @dataclass(frozen=True)
@@ -156,16 +191,17 @@ def pooled(stock: Stock, items: Counter[int], limits: Limits) -> Priced:
     best = Priced(price, 0)
     if not items or not bins:
         return best
-    program = _Program(stock, bins, dict(sorted(items.items())))
+    program = Program(stock, bins, dict(sorted(items.items())))
     exactly = True
     for turn in range(MAX_ROUNDS):
-        proven = _pooled_bound(stock, bins, items, price)
+        reaction = Reaction.to(stock, price, max(items))
+        proven = _pooled_bound(reaction, bins, items)
         if proven > best.bound * SCALE or turn == 0:
             best, exact = Priced(price, -(-proven // SCALE)), proven
-        fresh = program.grow(price)
+        fresh = program.grow(reaction)
         if fresh == 0 and exactly:
             break
-        answer = program.prices(limits)
+        answer = program.prices(limits, max(stock.room, *items))
         if answer is None or answer[0] * SCALE - exact < CLOSE * SCALE:
             break
         exactly = fresh == 0 or turn % 3 == 2
@@ -173,7 +209,7 @@ def pooled(stock: Stock, items: Counter[int], limits: Limits) -> Priced:
     return best
 
 
-def _pooled_bound(stock: Stock, bins: Mapping[int, int], items: Mapping[int, int], price: Ids) -> int:
-    pays, values = cheapest_cuts(price, stock.bin_cost, max(items)), gains(stock, price)
-    paid = sum(count * int(pays[size]) for size, count in items.items())
-    return paid - sum(count * int(values[state]) for state, count in bins.items())
+def _pooled_bound(reaction: Reaction, bins: Mapping[int, int], items: Mapping[int, int]) -> int:
+    """Return the bound that prices prove, in units of 1 / SCALE."""
+    paid = sum(count * int(reaction.pays[size]) for size, count in items.items())
+    return paid - sum(count * int(reaction.values[state]) for state, count in bins.items())

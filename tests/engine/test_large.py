@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from kalloc.place.fillings import Stock
-from kalloc.place.large import _proven, _Rooms, _several, three_levels
-from kalloc.place.prices import SCALE, pooled
+from kalloc.place.large import _proven, _several, losses_of, three_levels
+from kalloc.place.prices import SCALE, Reaction, pooled
 from kalloc.solver import Limits
 from tests.engine.stocks import Case, draw
 
@@ -75,15 +75,16 @@ def test_any_prices_give_a_bound() -> None:
         for _ in range(10):
             price = np.array([0, *(dice.randint(0, 20 * SCALE) for _ in range(made.room))], dtype=np.int64)
             worth = {share: dice.uniform(0, 60) for share in range(1, most + 1)}
-            found = _proven(made, small, large, worth, of.costs[2], price, _Rooms.of(made, price, most))
+            reaction = Reaction.to(made, price, max(small, default=0))
+            found = _proven(reaction, losses_of(reaction, most), small, large, worth, of.costs[2])
             assert found <= least(seed) * SCALE, seed
 
 
 def test_what_many_parents_gain_is_added_exactly() -> None:
     """Shares so dear that 32 parents gain 2**59 units each: their sum, beyond 64 bits, is exact."""
     of = Case(tuple(((1,), (1,)) for _ in range(32)), (0,) * 32, Counter({2: 1}), (1, 1, 1, 0))
-    made, price = stock(of), np.zeros(2, dtype=np.int64)
-    found = _proven(made, Counter(), of.items, {2: 2.0**39}, 1, price, _Rooms.of(made, price, 2))
+    reaction = Reaction.to(stock(of), np.zeros(2, dtype=np.int64), 0)
+    found = _proven(reaction, losses_of(reaction, 2), Counter(), of.items, {2: 2.0**39}, 1)
     assert found == 2 * SCALE - 32 * (2**59 - 2 * (1 + 1) * SCALE)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kalloc.place.fillings import Stock
-from kalloc.place.prices import SCALE, _pooled_bound, cheapest_cuts, cut, gains, in_units, pooled
+from kalloc.place.prices import SCALE, Reaction, _pooled_bound, cheapest_cuts, cut, in_units, pooled
 from kalloc.solver import Ids, Limits
 from tests.engine.stocks import Case, alike, children, sizes
 
@@ -50,7 +50,7 @@ def test_cheapest_cuts_are_the_cheapest_of_all_compositions() -> None:
         for size in range(1, largest + 1):
             costs = [sum(int(price[part]) + bin_cost * SCALE for part in parts) for parts in compositions(size, price)]
             assert pays[size] == min(costs)
-            named = cut(size, price, bin_cost, pays)
+            named = cut(size, price, pays)
             assert sum(named) == size
             assert sum(int(price[part]) + bin_cost * SCALE for part in named) == pays[size]
 
@@ -101,7 +101,8 @@ def test_any_prices_give_a_bound() -> None:
         stock = case.stock()
         for _ in range(30):
             price = any_prices(dice, stock)
-            assert _pooled_bound(stock, bins_of(stock), case.items, price) <= least(seed) * SCALE, seed
+            reaction = Reaction.to(stock, price, max(case.items))
+            assert _pooled_bound(reaction, bins_of(stock), case.items) <= least(seed) * SCALE, seed
 
 
 def test_prices_prove_the_bound_that_they_come_with() -> None:
@@ -110,7 +111,8 @@ def test_prices_prove_the_bound_that_they_come_with() -> None:
         case = draw_two(seed)
         stock = case.stock()
         found = pooled(stock, case.items, Limits())
-        assert found.bound == -(-_pooled_bound(stock, bins_of(stock), case.items, found.price) // SCALE)
+        reaction = Reaction.to(stock, found.price, max(case.items))
+        assert found.bound == -(-_pooled_bound(reaction, bins_of(stock), case.items) // SCALE)
         paid = found.pays(stock.bin_cost, sorted(case.items))
         pays = cheapest_cuts(found.price, stock.bin_cost, max(case.items))
         assert paid == {size: int(pays[size]) / SCALE for size in case.items}
@@ -124,7 +126,8 @@ def test_gains_stay_exact_at_the_largest_weights() -> None:
         stock = dear.stock()
         price = pooled(stock, dear.items, Limits()).price
         for state in bins_of(stock):
-            assert gains(stock, price)[state] == in_integers(stock, state, [int(part) for part in price])
+            values = Reaction.to(stock, price, 0).values
+            assert values[state] == in_integers(stock, state, [int(part) for part in price])
 
 
 def test_prices_are_small_enough_for_sums_to_be_exact() -> None:
@@ -136,7 +139,7 @@ def test_prices_are_small_enough_for_sums_to_be_exact() -> None:
         duals = [0.0, *(dice.choice([-1e30, 0.0, 5e5, 1e14, 1e30]) for _ in range(stock.room))]
         price = in_units(duals, largest)
         assert price.min() >= 0 and price.max() * (largest + 1) <= 2**61
-        values, pays = gains(stock, price), cheapest_cuts(price, stock.bin_cost, largest)
+        values, pays = Reaction.to(stock, price, 0).values, cheapest_cuts(price, stock.bin_cost, largest)
         listed, exact = [int(part) for part in price], [0]
         for size in range(1, largest + 1):
             parts = range(1, min(size, stock.room) + 1)

@@ -67,15 +67,11 @@ def alone(instance: Instance, granted: Granted) -> bool:
 
     Then any other allocation has less merit. It is a sufficient condition, not a necessary one.
     """
-    requests: dict[str, list[Request]] = {}
-    for request in instance.requests:
-        requests.setdefault(request.project, []).append(request)
-
     def worth(request: Request) -> Fraction:
         return Fraction(repr(float(instance.value(request)))) * request.max
 
     for project in instance.projects:
-        rows = requests.get(project.project, [])
+        rows = instance.requests_of[project.project]
         full = [row for row in rows if granted.get((row.project, row.kind), 0) == row.max and row.max > 0]
         if rows and (project.merit <= 0 or not full or any(worth(row) <= 0 for row in full)):
             return False

@@ -92,6 +92,13 @@ class Component:
     zones: Zones
     members: list[Seen]
 
+    def by_kind(self, rooms: Rooms) -> dict[str, Zones]:
+        """Return the zones of every kind."""
+        kinds: dict[str, Zones] = defaultdict(frozenset)
+        for zone in self.zones:
+            kinds[rooms.zones[zone].kind] |= {zone}
+        return kinds
+
 
 def seen_at(rooms: Rooms, item: Item, level: int) -> Seen | None:
     """Return what a level's model sees of an item, or None where it is left out and counts with its need.
@@ -132,9 +139,7 @@ def components(seen: Iterable[Seen | None]) -> list[Component]:
 
 def _component_bound(rooms: Rooms, component: Component, level: int, enough: int, limits: Limits) -> int:
     """Return a lower bound of the spans of a component's parts; no more is done than it takes to reach ``enough``."""
-    kinds: dict[str, Zones] = defaultdict(frozenset)
-    for zone in component.zones:
-        kinds[rooms.zones[zone].kind] |= {zone}
+    kinds = component.by_kind(rooms)
     shapes = Counter(
         replace(shape, zones=(kinds[shape.amounts[0][0]],)) for seen in component.members for shape in seen.parts
     )

@@ -69,11 +69,10 @@ def _batch(seating: Seating, zone: int, items: Sequence[Item]) -> Batch:
     for item in items:
         waiting[item.shape.gpus // grain].append(item)
     leave = sum(seating.rooms.topology.weights)
-    yard = None
     for scope in scopes(seating.rooms, zone, grain):
         yard = yard_of(seating, zone, grain, scope)
         blocks = blocks_of(yard)
-        rooms = [sum(sum(map(sum, yard.insides[parent])) for parent in block) for block in blocks]
+        rooms = [sum(map(yard.room, block)) for block in blocks]
         shares = share_out({size: len(members) for size, members in waiting.items()}, rooms)
         taken = [(block, share) for block, share in zip(blocks, shares, strict=True) if share]
         try:
@@ -99,7 +98,7 @@ def lay(seating: Seating, batch: Batch, block: Sequence[int], stock: Stock, chos
             for item, step in zip(filled.items, filled.steps, strict=True):
                 for child, grains in _laid(stock, inside, step):
                     if (name := names[item]) is not None:
-                        seating.fill(name, frozenset([batch.zone]), yard.level, child, grains * yard.grain)
+                        seating.fill(name, frozenset([batch.zone]), yard.scope.finest, child, grains * yard.grain)
 
 
 def _laid(stock: Stock, inside: list[tuple[int, int]], step: int) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ so little is left that an integer program over its patterns decides it: a dive b
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -94,11 +94,10 @@ def pack(
         floor: what all costs at least: nothing better is sought once it is reached.
         limits: of the solve.
     """
-    few = FEW_BINS if sum(map(len, stock.parents)) > MANY_BINS else MANY_BINS
     pool: dict[Pattern, None] = {}
     best = dive(stock, sizes, worth, leave, floor, FEW_BINS, limits, pool)
-    if best.left and few > FEW_BINS and not limits.over:
-        other = dive(stock, sizes, worth, leave, floor, few, limits, pool, 1)
+    if best.left and sum(map(len, stock.parents)) <= MANY_BINS and not limits.over:
+        other = dive(stock, sizes, worth, leave, floor, MANY_BINS, limits, pool, 1)
         best = min(best, other, key=lambda packing: packing.cost(stock, leave))
     dice = np.random.default_rng(limits.seed)
     tries, enough = MAX_NEIGHBOURHOODS, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
@@ -223,18 +222,9 @@ def _large(master: Master) -> list[Pattern]:
 
     What little room is left in the end could not hold them.
     """
-    large = Counter({size: count for size, count in master.items.items() if size > master.stock.room})
-    bins: Counter[tuple[int | None, int]] = Counter(dict(master.lent.items()))
-    taken = []
-    for pattern in sorted(master.patterns, key=lambda pattern: -master.shares[master.patterns[pattern]]):
-        if not large or master.shares[master.patterns[pattern]] < TOLERANCE:
-            break
-        held = Counter(size for size in pattern.sizes if size > master.stock.room)
-        if held and held <= large and pattern.uses <= bins:
-            taken.append(pattern)
-            large -= held
-            bins.subtract(pattern.uses)
-    return taken
+    room = master.stock.room
+    held = {pattern: Counter(size for size in pattern.sizes if size > room) for pattern in master.patterns}
+    return _foremost(master, {pattern: sizes for pattern, sizes in held.items() if sizes}, 0.0)
 
 
 def _wide(master: Master) -> list[Pattern]:
@@ -242,18 +232,24 @@ def _wide(master: Master) -> list[Pattern]:
 
     What they leave in every parent can then be filled without others.
     """
-    wide = {
-        pattern: master.shares[column]
-        for pattern, column in master.patterns.items()
-        if master.shares[column] > TOLERANCE and len({filled.parent for filled in pattern.bins}) > 1
-    }
-    bins: Counter[tuple[int | None, int]] = Counter(dict(master.lent.items()))
+    wide = (pattern for pattern in master.patterns if len({filled.parent for filled in pattern.bins}) > 1)
+    return _foremost(master, {pattern: Counter(pattern.sizes) for pattern in wide}, LIKELY)
+
+
+def _foremost(master: Master, held: Mapping[Pattern, Counter[int]], least: float) -> list[Pattern]:
+    """Return patterns that fit beside each other, those that the linear program takes most first.
+
+    ``held`` has the items of each that must be there; all but the first are taken so often at ``least``.
+    """
     items, taken = Counter(master.items), list[Pattern]()
-    for pattern in sorted(wide, key=lambda pattern: -wide[pattern]):
-        held = Counter(pattern.sizes)
-        if (wide[pattern] >= LIKELY or not taken) and pattern.uses <= bins and held <= items:
+    bins: Counter[tuple[int | None, int]] = Counter(dict(master.lent.items()))
+    for pattern in sorted(held, key=lambda pattern: -master.share(pattern)):
+        share = master.share(pattern)
+        if share <= TOLERANCE:
+            break
+        if (share >= least or not taken) and pattern.uses <= bins and held[pattern] <= items:
             taken.append(pattern)
-            items -= held
+            items -= held[pattern]
             bins.subtract(pattern.uses)
     return taken
 
@@ -268,11 +264,14 @@ def _left(master: Master, taken: Sequence[Pattern]) -> tuple[Counter[int], Stock
     items, chosen = Counter(master.items), list[Chosen]()
     bins = [Counter(states) for states in master.stock.parents]
     shared = {key: master.shares[column] for key, column in master.shared.items()} if taken else {}
+    lenders: dict[int, list[int]] = defaultdict(list)
+    for lender, state in shared:
+        lenders[state].append(lender)
     for pattern in sorted(taken, key=lambda pattern: pattern.bins[0].parent is None):
         parents = []
         for parent, state, _, _ in pattern.bins:
             if parent is None:
-                lending = [lender for lender, of in shared if of == state and bins[lender][state] > 0]
+                lending = (lender for lender in lenders[state] if bins[lender][state] > 0)
                 parent = max(lending, key=lambda lender: shared[lender, state])
                 shared[parent, state] -= 1
             bins[parent][state] -= 1

@@ -80,6 +80,13 @@ class Rooms:
         counts = [np.bincount(whole[self.zone == zone], minlength=2) for zone in range(len(self.zones))]
         return tuple(max(1, int(count.argmax())) for count in counts)
 
+    def above(self, fine: int, coarse: int) -> Ids:
+        """Return the domain of a coarser level that each domain of a finer one lies in; 0 for the level −1."""
+        domain = self.topology.domain
+        found = np.zeros(self.topology.domain_count(fine), dtype=np.int64)
+        found[domain[fine]] = domain[coarse] if coarse >= 0 else 0
+        return found
+
     def open(self, zones: Zones) -> Ids:
         """Return the free GPUs of each node of some zones, 0 on every other node."""
         return np.where(np.isin(self.zone, sorted(zones)), self.room, 0)

@@ -56,9 +56,7 @@ def fewest_run(
 
 def _component_run(rooms: Rooms, component: Component, run: Run, limits: Limits) -> int:
     """Return a lower bound of Σ weight · spans of a component's parts: kinds do not share nodes, so they add up."""
-    zones_of: dict[str, Zones] = defaultdict(frozenset)
-    for zone in component.zones:
-        zones_of[rooms.zones[zone].kind] |= {zone}
+    zones_of = component.by_kind(rooms)
     sizes_of: dict[str, Counter[int]] = defaultdict(Counter)
     for seen in component.members:
         for shape in seen.parts:
@@ -95,10 +93,7 @@ def _insides(rooms: Rooms, zones: Zones, run: Run, grain: int) -> list[list[Chil
     """Return per parent the rooms of the children of every bin, in grains, rounded up; all in one parent for a pair."""
     domain, (coarse, fine) = rooms.topology.domain, run[-2:]
     room = np.bincount(domain[fine], weights=rooms.open(zones)).astype(np.int64)
-    bin_of, parent_of = np.zeros(len(room), dtype=np.int64), np.zeros(len(room), dtype=np.int64)
-    bin_of[domain[fine]] = domain[coarse]
-    if len(run) > 2:
-        parent_of[domain[fine]] = domain[run[0]]
+    bin_of, parent_of = rooms.above(fine, coarse), rooms.above(fine, run[0] if len(run) > 2 else -1)
     inside: dict[tuple[int, int], list[int]] = defaultdict(list)
     for child in np.flatnonzero(room).tolist():
         inside[int(parent_of[child]), int(bin_of[child])].append(-(-int(room[child]) // grain))

@@ -13,7 +13,6 @@ from kalloc.place.residues import common_divisor, groups_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
 from kalloc.place.states import Children, states_of
-from kalloc.solver import Ids
 
 MOST_SIBLINGS = 8
 """Bins of one parent that may share items; a parent with more is seen as several."""
@@ -28,6 +27,11 @@ class Scope:
     parent: int
     bin: int
     child: int
+
+    @property
+    def finest(self) -> int:
+        """The level of the children; of the bins where they are not seen."""
+        return self.bin if self.child < 0 else self.child
 
     def costs(self, weights: Sequence[int]) -> tuple[int, int]:
         """Return what an item pays for entering a bin, and for entering a child in it."""
@@ -51,10 +55,9 @@ class Yard:
     children: dict[int, list[tuple[int, int]]]
     """(room, domain) of the children of each bin; the bin itself where children are not seen."""
 
-    @property
-    def level(self) -> int:
-        """The level of the children; of the bins where they are not seen."""
-        return self.scope.bin if self.scope.child < 0 else self.scope.child
+    def room(self, parent: int) -> int:
+        """Return the room of a parent, in grains."""
+        return sum(map(sum, self.insides[parent]))
 
     @classmethod
     def nothing(cls, grain: int) -> Yard:
@@ -77,9 +80,9 @@ def scopes(rooms: Rooms, zone: int, grain: int) -> Iterator[Scope]:
 def yard_of(seating: Seating, zone: int, grain: int, scope: Scope) -> Yard:
     """Return the bins of a zone with free grains, as they are now."""
     free = seating.free(frozenset([zone]), grain)
-    finest = scope.bin if scope.child < 0 else scope.child
+    finest = scope.finest
     parts = np.flatnonzero(free[finest] >= grain)
-    bin_of, parent_of = _above(seating.rooms, finest, scope.bin), _above(seating.rooms, finest, scope.parent)
+    bin_of, parent_of = seating.rooms.above(finest, scope.bin), seating.rooms.above(finest, scope.parent)
     children: dict[int, list[tuple[int, int]]] = defaultdict(list)
     bins: dict[int, dict[int, None]] = defaultdict(dict)
     for part in parts.tolist():
@@ -93,14 +96,6 @@ def yard_of(seating: Seating, zone: int, grain: int, scope: Scope) -> Yard:
     return Yard(scope, grain, tuple(domains), insides, dict(children))
 
 
-def _above(rooms: Rooms, fine: int, coarse: int) -> Ids:
-    """Return the domain of a coarser level that each domain of a finer one lies in."""
-    domain = rooms.topology.domain
-    found = np.zeros(rooms.topology.domain_count(fine), dtype=np.int64)
-    found[domain[fine]] = domain[coarse] if coarse >= 0 else 0
-    return found
-
-
 def stock_of(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]) -> Stock:
     """Return the stock of a block of parents for items of some sizes.
 
@@ -110,9 +105,9 @@ def stock_of(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]
     weights, scope = rooms.topology.weights, yard.scope
     bins = [bin for parent in block for bin in yard.insides[parent]]
     states = states_of(bins, max(sizes))
-    above = _above(rooms, scope.bin, scope.region(weights))
+    above = rooms.above(scope.bin, scope.region(weights))
     regions = [int(above[yard.domains[parent][0]]) for parent in block]
-    room = [sum(map(sum, yard.insides[parent])) for parent in block]
+    room = [yard.room(parent) for parent in block]
     modulus, _ = common_divisor(sizes)
     slack = sum(room) - sum(size * count for size, count in sizes.items())
     shared = sum(of % modulus for of in room) > slack

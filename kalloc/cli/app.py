@@ -1,0 +1,53 @@
+"""The application that the commands are added to, and what every command line shares."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Decide who gets how many of a nation's GPUs and where they sit, with a proven bound.",
+    epilog="Exit status: 0 done, 1 an error, 2 the input is wrong, 3 no plan can exist, 4 none was found in time.",
+)
+
+INSTANCE = typer.Argument(metavar="INSTANCE", help="A directory with instance.toml and tables, or a .json document.")
+InstancePath = Annotated[Path, INSTANCE]
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"kalloc {version('kalloc')}")
+        raise typer.Exit
+
+
+def finite(value: float) -> float:
+    """Return an option that must be a finite number of at least 0."""
+    if not 0 <= value < float("inf"):
+        raise typer.BadParameter(f"{value} is not a finite number of at least 0")
+    return value
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Decide who gets how many of a nation's GPUs and where they sit, with a proven bound."""

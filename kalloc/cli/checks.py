@@ -1,0 +1,72 @@
+"""``kalloc check``, ``kalloc verify`` and ``kalloc schema``: what is right, without the engine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kalloc.cli.app import InstancePath, app
+from kalloc.cli.running import Run
+
+
+class Document(StrEnum):
+    """What has a schema."""
+
+    INSTANCE = "instance"
+    PLAN = "plan"
+
+
+@app.command()
+def check(instance: InstancePath) -> None:
+    """Read and validate an instance, and say everything that is wrong with it."""
+    import kalloc.io
+    from kalloc.screen import size
+
+    with Run().told():
+        print(f"{size(kalloc.io.load(instance))}: no defects")
+
+
+@app.command()
+def verify(
+    instance: InstancePath,
+    plan: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a plan.")],
+) -> None:
+    """Check a plan exactly, and what its summary claims, without the solver."""
+    with Run().told():
+        violations, score = _violations(instance, plan)
+        if violations:
+            print("\n".join(violations))
+            print(f"{len(violations)} violation{'s' if len(violations) > 1 else ''}", file=sys.stderr)
+            raise typer.Exit(1)
+        print(f"no violations; {score}")
+
+
+def _violations(path: Path, directory: Path) -> tuple[list[str], str]:
+    """Return what is wrong with a plan and its claims, or else its score in words."""
+    import kalloc.io
+    from kalloc.screen import number
+    from kalloc.verify import claims, score, verify
+
+    instance = kalloc.io.load(path)
+    plan = kalloc.io.read_plan(directory)
+    summary = kalloc.io.read_summary(directory)
+    found = [f"format: {name} does not say the same as plan.json" for name in kalloc.io.stray_tables(plan, directory)]
+    broken = verify(instance, plan)
+    found += map(str, broken or claims(instance, plan, summary))
+    if found:
+        return found, ""
+    value = score(instance, plan)
+    return [], f"merit {number(float(value.merit))}, fragmentation {number(value.fragmentation)}"
+
+
+@app.command()
+def schema(what: Annotated[Document, typer.Argument(help="Which document.")]) -> None:
+    """Print the JSON Schema of an instance document or of a plan."""
+    import kalloc.io
+
+    print(json.dumps(kalloc.io.schema(what.value), ensure_ascii=False, indent=2))

@@ -1,0 +1,78 @@
+"""``kalloc solve``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kalloc.cli.app import InstancePath, app, finite
+from kalloc.cli.running import STARTED, ProgressPrinter, Run, peak_memory_mib
+
+if TYPE_CHECKING:
+    from kalloc.plan import Result
+
+
+@app.command()
+def solve(
+    instance: InstancePath,
+    out: Annotated[Path | None, typer.Option("--out", help="Directory to write the plan to.")] = None,
+    time_limit: Annotated[float, typer.Option(callback=finite, help="Seconds to solve at most.")] = 50.0,
+    gap: Annotated[float, typer.Option(callback=finite, help="Relative gap that is good enough.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Where random choices begin.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; by default the processors, 8 at most.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but the answer.")] = False,
+) -> None:
+    """Allocate and place, and write the plan with its proven bounds."""
+    run = Run(as_json)
+    with run.told():
+        options: dict[str, Any] = {"time_limit": time_limit, "gap": gap, "seed": seed}
+        if threads is not None:
+            options["threads"] = threads
+        if not quiet:
+            options["on_progress"] = ProgressPrinter()
+        result = _solve(run, instance, out, options)
+        _answer(run, result, out, quiet)
+
+
+def _solve(run: Run, path: Path, out: Path | None, options: dict[str, Any]) -> Result:
+    """Load, solve and write; the result says what each took."""
+    import kalloc.io
+
+    if out is not None:
+        kalloc.io.check_writable(out)
+    start = time.perf_counter()
+    run.instance = kalloc.io.load(path)
+    loaded = time.perf_counter() - start
+    from kalloc.solving import solve
+
+    with run.interruptible():
+        result = solve(run.instance, stop=run.stop, **options)
+        seconds = {
+            "load": loaded,
+            **{name: result.seconds.get(name, 0.0) for name in ("allocate", "place", "verify")},
+            "write": 0.0,
+            "total": time.perf_counter() - STARTED,
+        }
+        workers = int(options.get("threads") or min(8, os.cpu_count() or 1))
+        result = replace(result, seconds=seconds, peak_memory_mib=peak_memory_mib(workers))
+        return result if out is None else kalloc.io.write_result(result, out)
+
+
+def _answer(run: Run, result: Result, out: Path | None, quiet: bool) -> None:
+    if run.as_json:
+        print(json.dumps(result.summary()))
+    elif not quiet and run.instance is not None:
+        from kalloc.screen import result_lines
+
+        print("\n".join(result_lines(run.instance, result)))
+    if not quiet:
+        said = "nothing is written without --out" if out is None else f"the plan is in {out}"
+        print(said, file=sys.stderr)

@@ -59,7 +59,7 @@ def proof_of(
         "merit": merit_tier(allocation, bounds.merit_bound, value.merit),
         "fragmentation": TierResult("fragmentation", value.fragmentation, best, given),
     }
-    return Proof(tuple(tiers[name] for name in instance.objective.tiers), best)
+    return Proof(tuple(tiers[name] for name in instance.objective.names), best)
 
 
 def alone(instance: Instance, granted: Granted) -> bool:

@@ -36,6 +36,11 @@ same bytes for the same input, seed and threads when no time limit is reached; w
 `summary.json` alone, which is also what `--json` prints.
 """
 
+TIERS = """\
+A tier is its name, `"merit"`, or a table of the name and its settings,
+`{name = "fairness", rule = "maxmin", by = "pool", of = "quota"}`. docs/reference/rules.md says what each tier is.
+"""
+
 LEVEL = "*one per level*"
 
 
@@ -47,6 +52,7 @@ def page() -> str:
     parts = [INTRODUCTION, "## instance.toml\n", _table("key", head, instance["required"])]
     for key, model in (("topology", "Hierarchy"), ("objective", "Objective")):
         parts += [f"### [{key}]\n", _table("key", definitions[model]["properties"], [])]
+    parts += ["### objective.tiers\n", TIERS, _table("key", definitions["Tier"]["anyOf"][1]["properties"], ["name"])]
     parts += ["### [[cap]]\n", definitions["Cap"]["description"] + "\n", _rows_table("caps", definitions["Cap"])]
     for table in TABLES:
         model = definitions[ROWS[table].__name__]

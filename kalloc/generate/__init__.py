@@ -9,7 +9,7 @@ from typing import Any
 from kalloc.errors import Defect, InstanceError
 from kalloc.generate import korea_260k, korea_2026_call1, national
 from kalloc.instance import Instance
-from kalloc.instance.checks import nearest
+from kalloc.instance.hints import nearest
 
 __all__ = ["RECIPES", "generate"]
 

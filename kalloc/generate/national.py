@@ -22,7 +22,7 @@ from kalloc.generate.hardware import (
     units,
 )
 from kalloc.instance import Hierarchy, Instance, Placed, Pool, Project, Request
-from kalloc.instance.checks import nearest
+from kalloc.instance.hints import nearest
 
 NAME = "national"
 ROOT = "nation"

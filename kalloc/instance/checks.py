@@ -5,14 +5,15 @@ The instance may be a draft that has broken rows in it: their names count as kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from kalloc.instance.hints import Hints, nearest
+from kalloc.instance.policy_checks import POLICY_NAMES, POLICY_SENSE
 from kalloc.instance.pools import ALL_KINDS
 from kalloc.instance.report import HEAD, Report
 from kalloc.instance.rows import NodeGroup, Row
-from kalloc.instance.sound import KEYS, REFERENCES, Sound, names_of
+from kalloc.instance.sound import KEYS, REFERENCES, STARRED, Sound, names_of
 from kalloc.instance.topology import NODE
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 MAX_NODES = 1_000_000
 """No instance may have more nodes, so that a slip of the pen does not fill the memory."""
-
-MAX_COMPARISONS = 40_000
-"""Names compared per column in search of what was meant."""
 
 RESERVED = {"project", *(name for name in NodeGroup.model_fields if name != "path")}
 """Columns that stand beside the levels in some table."""
@@ -35,33 +33,6 @@ def check(instance: Instance, report: Report) -> None:
     sound = Sound.part_of(instance, report)
     for sense in SENSE:
         sense(sound, report)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names what was probably meant, or what there is."""
-    known = [str(item) for item in known]
-    close = get_close_matches(name[:200], known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    if not known:
-        return "there is none"
-    return "known: " + ", ".join(sorted(known)[:8]) + (", …" if len(known) > 8 else "")
-
-
-class Hints:
-    """Hints for the unknown names of one column; no more than a planner would wait for."""
-
-    def __init__(self, known: Collection[str]) -> None:
-        self.known = known
-        self.left = max(1, MAX_COMPARISONS // max(1, len(self.known)))
-        self.found: dict[str, str] = {}
-
-    def of(self, name: str) -> str:
-        """Return ``; did you mean …`` for an unknown name, or nothing after too many of them."""
-        if name not in self.found and self.left > 0:
-            self.left -= 1
-            self.found[name] = f"; {nearest(name, self.known)}"
-        return self.found.get(name, "")
 
 
 def _keys(instance: Instance, report: Report) -> None:
@@ -83,7 +54,7 @@ def _references(instance: Instance, report: Report) -> None:
         for column, target in references.items():
             if target not in report.unread:
                 known = names_of(instance, target)
-                if (table, column) == ("quotas", "kind"):
+                if (table, column) in STARRED:
                     known.add(ALL_KINDS)
                 _unknown(report, table, getattr(instance, table), column, target[:-1], known)
     if "levels" not in report.unread:
@@ -112,10 +83,6 @@ def _levels(instance: Instance, report: Report) -> None:
         if level not in (*levels, NODE) and "levels" not in report.unread:
             hint = nearest(level, (*levels, NODE))
             report.add(HEAD, None, "topology.weights", f"unknown level {level!r}; {hint}")
-    tiers = instance.objective.tiers
-    if tiers not in (("merit",), ("merit", "fragmentation")):
-        message = f"cannot decide tiers in the order {list(tiers)}; write ['merit', 'fragmentation'] or ['merit']"
-        report.add(HEAD, None, "objective.tiers", message)
 
 
 def _nodes(instance: Instance, report: Report) -> None:
@@ -255,5 +222,11 @@ def _most(instance: Instance, project: str, kind: str) -> int:
     return ranges[0][-1] if ranges and ranges[0] else 0
 
 
-NAMES: tuple[Callable[[Instance, Report], None], ...] = (_keys, _references, _levels, _nodes, _ranges, _cycles)
-SENSE: tuple[Callable[[Sound, Report], None], ...] = (_node_names, _borrowing, _amounts, _places, _stays, _together)
+NAMES: tuple[Callable[[Instance, Report], None], ...] = (
+    *(_keys, _references, _levels, _nodes, _ranges, _cycles),
+    *POLICY_NAMES,
+)
+SENSE: tuple[Callable[[Sound, Report], None], ...] = (
+    *(_node_names, _borrowing, _amounts, _places, _stays, _together),
+    *POLICY_SENSE,
+)

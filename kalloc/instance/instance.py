@@ -12,13 +12,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kalloc.instance.checks import check
+from kalloc.instance.objective import Objective
+from kalloc.instance.policy import Policy
+from kalloc.instance.policy_rows import Budget, Group, Guarantee, Limit, Power, Rate, Shape
 from kalloc.instance.pools import PoolTree
 from kalloc.instance.report import Report
 from kalloc.instance.rows import Cap, Kind, Name, NodeGroup, Placed, Pool, Project, Quota, Request, Text
 from kalloc.instance.topology import NODE, Topology
 
 Weight = Annotated[int, Field(ge=0, le=10**6, strict=True)]
-Tier = Literal["merit", "fragmentation"]
 
 
 class Hierarchy(BaseModel):
@@ -29,16 +31,6 @@ class Hierarchy(BaseModel):
     levels: tuple[Name, ...] = Field((), max_length=7, description="Coarse to fine; `node` follows and is not listed.")
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="Cost of one domain more than needed, per level; 1 where it is not given."
-    )
-
-
-class Objective(BaseModel):
-    """What is decided, in which order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tiers: tuple[Tier, ...] = Field(
-        ("merit", "fragmentation"), description="Decided in this order; a later tier never costs an earlier one."
     )
 
 
@@ -70,6 +62,13 @@ class Instance(Head):
     projects: tuple[Project, ...] = ()
     requests: tuple[Request, ...] = ()
     placed: tuple[Placed, ...] = ()
+    groups: tuple[Group, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    guarantees: tuple[Guarantee, ...] = ()
+    power: tuple[Power, ...] = ()
+    shapes: tuple[Shape, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -93,6 +92,11 @@ class Instance(Head):
     def pool_tree(self) -> PoolTree:
         """The tree of pools with their quotas."""
         return PoolTree(self.pools, self.quotas)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What the policy tables say, by project, kind and node."""
+        return Policy(self)
 
     @cached_property
     def project_of(self) -> Mapping[str, Project]:
@@ -186,5 +190,8 @@ class Instance(Head):
 
     @cached_property
     def sha256(self) -> str:
-        """Fingerprint of the content, the same for a directory and for the JSON document of it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Fingerprint of the content, the same for a directory and for the JSON document of it.
+
+        What is left at its default does not count, so that new columns leave old fingerprints as they were.
+        """
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()

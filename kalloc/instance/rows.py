@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -19,6 +20,9 @@ Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$"
 Gpus = Annotated[int, Field(ge=0, le=MAX_GPUS)]
 SomeGpus = Annotated[int, Field(ge=1, le=MAX_GPUS)]
 Worth = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Day = Annotated[datetime.date, Field(strict=False)]
+Watts = Annotated[int, Field(ge=0, le=10**7)]
 
 
 class Row(BaseModel):
@@ -39,6 +43,9 @@ class Kind(Row):
     )
     memory_gb: Annotated[int, Field(ge=0, le=10**6)] = Field(0, description="Memory of one GPU in GB.")
     watts: Annotated[int, Field(ge=0, le=10**6)] = Field(0, description="Power of one GPU in W.")
+    won: Annotated[int, Field(ge=0, le=10**12)] = Field(
+        0, description="Price of one GPU in won, for the term that budgets stand for."
+    )
 
 
 class Pool(Row):
@@ -47,6 +54,9 @@ class Pool(Row):
     pool: Name = Field(description="Its name, unique.")
     parent: Name | None = Field(None, description="The pool above it; empty at a root.")
     title: Text = Field("", description="Its name in full.")
+    opens: Day | None = Field(None, description="First day of its call; empty: open from ever.")
+    closes: Day | None = Field(None, description="Last day of its call; empty: never closes.")
+    weight: Weight = Field(1.0, description="Weight of the pool in the tier `fairness`.")
 
 
 class Quota(Row):
@@ -71,6 +81,10 @@ class NodeGroup(Row):
     gpus: Annotated[int, Field(ge=1, le=100_000)] = Field(description="GPUs per node.")
     owner: Name = Field(description="The pool that owns the nodes.")
     state: Literal["up", "down"] = Field("up", description="Nodes that are down hold nothing.")
+    idle_watts: Watts = Field(0, description="Power of a node in W with no GPU in use.")
+    loaded_watts: Watts | None = Field(
+        None, description="Power of a node in W with all its GPUs in use; empty: GPUs times `watts` of the kind."
+    )
 
 
 class Project(Row):
@@ -85,6 +99,11 @@ class Project(Row):
     mix: Literal["one", "any"] = Field("one", description="`one` kind only, or `any` mix of the kinds it asks for.")
     level: Name | None = Field(None, description="A level of which one domain must hold the whole project.")
     title: Text = Field("", description="Its name in full.")
+    applicant: Name | None = Field(None, description="The institution that applies; it may have several projects.")
+    group: Name | None = Field(None, description="The class of the applicant.")
+    region: Name | None = Field(None, description="The region of the applicant.")
+    applied: Day | None = Field(None, description="The day it applied; empty: within the call, whenever that is.")
+    weight: Weight = Field(1.0, description="Weight of the project in the tier `fairness`.")
 
 
 class Request(Row):

@@ -20,6 +20,13 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "projects": ("project",),
     "requests": ("project", "kind"),
     "placed": ("project", "node"),
+    "groups": ("group",),
+    "limits": ("limit",),
+    "rates": ("limit", "kind"),
+    "budgets": ("budget",),
+    "guarantees": ("guarantee",),
+    "power": ("power",),
+    "shapes": ("project", "shape", "level"),
 }
 """The columns that together identify a row."""
 
@@ -28,12 +35,24 @@ REFERENCES: Mapping[str, Mapping[str, str]] = {
     "pools": {"parent": "pools"},
     "quotas": {"pool": "pools", "kind": "kinds"},
     "inventory": {"kind": "kinds", "owner": "pools"},
-    "projects": {"pool": "pools"},
+    "projects": {"pool": "pools", "group": "groups"},
     "requests": {"project": "projects", "kind": "kinds"},
+    "limits": {"pool": "pools", "kind": "kinds"},
+    "rates": {"limit": "limits", "kind": "kinds"},
+    "budgets": {"pool": "pools"},
+    "guarantees": {"project": "projects", "pool": "pools", "kind": "kinds"},
+    "shapes": {"project": "projects"},
 }
 """The columns that name a row of another table. `placed.project` is none: who is not listed is background."""
 
-ORDER = ("kinds", "pools", "quotas", "caps", "inventory", "projects", "requests", "placed")
+STARRED = {("quotas", "kind"), ("limits", "kind"), ("guarantees", "kind")}
+"""The columns that may say `*`, for all kinds together."""
+
+ORDER = (
+    *("kinds", "pools", "groups", "quotas", "caps", "inventory", "projects", "requests", "placed"),
+    *("limits", "rates", "budgets", "guarantees", "power", "shapes"),
+)
+"""The tables so that each comes after those that it names."""
 
 MANY = 1_000
 """With so many inventory rows left out, no node is judged: the search would take long."""
@@ -112,7 +131,8 @@ def _standing(table: str, rows: Sequence[Any], kept: Collection[int], names: Map
 def _holds(table: str, row: Row, names: Mapping[str, set[str]]) -> bool:
     for column, target in REFERENCES.get(table, {}).items():
         name = getattr(row, column)
-        if name is not None and name not in names[target] and not (table == "quotas" and name == ALL_KINDS):
+        starred = (table, column) in STARRED and name == ALL_KINDS
+        if name is not None and name not in names[target] and not starred:
             return False
     return True
 

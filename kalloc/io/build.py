@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from kalloc.instance import Head, Hierarchy, Instance, Objective
+from kalloc.instance import Head, Hierarchy, Instance, Objective, Tier
 from kalloc.instance.checks import check
 from kalloc.instance.report import HEAD, Report
 from kalloc.instance.rows import Row
@@ -79,6 +79,8 @@ def _key(parts: Iterable[int | str]) -> str:
 def _keys_at(error: ErrorDetails) -> Sequence[str]:
     if len(error["loc"]) == 1:
         return TOML_KEYS
+    if "tiers" in error["loc"]:
+        return tuple(Tier.model_fields)
     return tuple((Hierarchy if error["loc"][0] == "hierarchy" else Objective).model_fields)
 
 

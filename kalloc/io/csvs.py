@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kalloc.instance.checks import nearest
+from kalloc.instance.hints import nearest
 from kalloc.instance.report import ANY, HEADER, Report
 from kalloc.instance.sound import KEYS
 from kalloc.io.files import MAX_TABLE, MIB, UnreadableError

@@ -105,7 +105,7 @@ def _head(instance: Instance) -> Cells:
     if instance.as_of:
         head["as_of"] = instance.as_of
     head["topology"] = {"levels": list(hierarchy.levels), "weights": dict(hierarchy.weights)}
-    head["objective"] = {"tiers": list(instance.objective.tiers)}
+    head["objective"] = instance.objective.model_dump(mode="json")
     return head
 
 
@@ -128,6 +128,15 @@ def _toml(instance: Instance) -> str:
 def _pairs(values: Mapping[str, object]) -> Iterator[str]:
     """Return the lines of a TOML table; its strings and keys are those of JSON but for DEL."""
     for key, value in values.items():
-        text = value.isoformat() if isinstance(value, datetime.date) else _json(value)
+        text = value.isoformat() if isinstance(value, datetime.date) else _value(value)
         name = key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else _json(key)
         yield f"{name} = {text}".replace("\x7f", "\\u007f")
+
+
+def _value(value: object) -> str:
+    """Return a value of TOML: that of JSON, but for inline tables."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_value(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return _json(value)

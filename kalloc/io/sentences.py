@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from kalloc.instance.checks import nearest
+from kalloc.instance.hints import nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

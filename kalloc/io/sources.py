@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kalloc.errors import Defect
-from kalloc.instance.checks import nearest
+from kalloc.instance.hints import nearest
 from kalloc.instance.report import FIRST_ROW, HEAD, HEADER, Place, Report, in_head
 from kalloc.io.csvs import Record, TableReader
 from kalloc.io.files import MIB, UnreadableError, opened, read_text

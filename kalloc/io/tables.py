@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic.fields import FieldInfo
 
+from kalloc.instance.policy_rows import Budget, Group, Guarantee, Limit, Power, Rate, Shape
 from kalloc.instance.rows import Cap, Kind, NodeGroup, Placed, Pool, Project, Quota, Request, Row
 
 TABLES: Mapping[str, type[Row]] = {
@@ -16,6 +17,13 @@ TABLES: Mapping[str, type[Row]] = {
     "projects": Project,
     "requests": Request,
     "placed": Placed,
+    "groups": Group,
+    "limits": Limit,
+    "rates": Rate,
+    "budgets": Budget,
+    "guarantees": Guarantee,
+    "power": Power,
+    "shapes": Shape,
 }
 """The tables in the order in which a reader meets them: one CSV file, or one key of a document, each."""
 

@@ -58,11 +58,11 @@ def _facts(instance: Instance, exact: Score, summary: Mapping[str, Any]) -> Foun
 def _tiers(instance: Instance, exact: Score, summary: Mapping[str, Any]) -> Found:
     tiers = _rows(summary)
     names = [tier.get("name") for tier in tiers]
-    if names != list(instance.objective.tiers):
-        yield Violation("format", f"tiers are {names}, not {list(instance.objective.tiers)}")
+    if names != list(instance.objective.names):
+        yield Violation("format", f"tiers are {names}, not {list(instance.objective.names)}")
         return
     true = {"merit": float(exact.merit), "fragmentation": exact.fragmentation}
-    for name, tier in zip(instance.objective.tiers, tiers, strict=True):
+    for name, tier in zip(instance.objective.names, tiers, strict=True):
         where = f"tiers.{name}"
         yield from _same(f"{where}.value", tier.get("value"), true[name])
         yield from _bound(where, tier.get("bound"), true[name], upper=name == "merit")

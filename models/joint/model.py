@@ -87,7 +87,7 @@ def solve(instance: Instance, solver: str | None = None, time_limit: float | Non
     start = time.monotonic()
     model = build(instance)
     answer = model.program.maximise(model.merit, solver, time_limit)
-    if answer.status == Status.OPTIMAL and "fragmentation" in instance.objective.tiers:
+    if answer.status == Status.OPTIMAL and "fragmentation" in instance.objective.names:
         model.program.rule("merit", row=model.merit >= answer(model.merit))
         left = None if time_limit is None else max(0.1, time_limit - (time.monotonic() - start))
         best = model.program.minimise(model.fragmentation, solver, left)

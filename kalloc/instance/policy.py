@@ -1,0 +1,201 @@
+"""What the policy tables say of single projects, kinds and nodes: read once, exact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kalloc.instance.pools import ALL_KINDS
+from kalloc.instance.topology import NODE
+
+if TYPE_CHECKING:
+    from kalloc.instance.instance import Instance
+    from kalloc.instance.policy_rows import Limit, Power, Shape
+    from kalloc.instance.rows import Project
+
+
+def decimal(number: float) -> Fraction:
+    """Return the decimal number that was written: 0.1 is a tenth."""
+    return Fraction(repr(float(number)))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Projects that a limit counts together."""
+
+    limit: Limit
+    name: str
+    """The project, applicant, group or region; empty for all."""
+    projects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PowerDomain:
+    """The nodes of one domain that draw power under one limit. Watts are exact."""
+
+    power: Power
+    name: str
+    nodes: tuple[int, ...]
+    """Ids of its nodes that are up."""
+    left: Fraction
+    """Watts that the projects' GPUs may draw: the limit less idle power and background; negative where that is over."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Views of the policy of an instance."""
+
+    instance: Instance
+
+    @cached_property
+    def refused(self) -> frozenset[str]:
+        """Projects that applied outside a call of their pool or of a pool above: they get nothing (rule `call`)."""
+        calls = {row.pool: row for row in self.instance.pools if row.opens is not None or row.closes is not None}
+        found = set()
+        for row in self.instance.projects:
+            if row.applied is None:
+                continue
+            for pool in self.instance.pool_tree.line(row.pool):
+                call = calls.get(pool)
+                early = call is not None and call.opens is not None and row.applied < call.opens
+                late = call is not None and call.closes is not None and row.applied > call.closes
+                if early or late:
+                    found.add(row.project)
+        return frozenset(found)
+
+    @cached_property
+    def rates(self) -> Mapping[str, Mapping[str, Fraction]]:
+        """What a GPU of each kind counts against each limit; kinds that do not count are missing."""
+        found: dict[str, dict[str, Fraction]] = {row.limit: {} for row in self.instance.limits}
+        for row in self.instance.limits:
+            if row.kind is not None:
+                kinds = [kind.kind for kind in self.instance.kinds] if row.kind == ALL_KINDS else [row.kind]
+                found[row.limit] = dict.fromkeys(kinds, Fraction(1))
+        for rate in self.instance.rates:
+            found[rate.limit][rate.kind] = decimal(rate.rate)
+        return found
+
+    @cached_property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Every set of projects that a limit counts together, in the order of limits.csv (rule `limit`)."""
+        found = []
+        for limit in self.instance.limits:
+            members: dict[str, list[str]] = {}
+            for row in self.instance.projects:
+                name = subject_of(limit, row)
+                below = limit.pool is None or row.pool in self.instance.pool_tree.below[limit.pool]
+                if name is not None and below and limit.of in (None, name):
+                    members.setdefault(name, []).append(row.project)
+            found += [Subject(limit, name, tuple(projects)) for name, projects in members.items()]
+        return tuple(found)
+
+    @cached_property
+    def _discounts(self) -> Mapping[str, Fraction]:
+        return {row.group: 1 - decimal(row.discount) / 100 for row in self.instance.groups}
+
+    @cached_property
+    def _won(self) -> Mapping[str, int]:
+        return {row.kind: row.won for row in self.instance.kinds}
+
+    def price(self, project: str, kind: str) -> Fraction:
+        """Return what one GPU of a kind costs a project, in won (rule `budget`)."""
+        group = self.instance.project_of[project].group
+        return self._won[kind] * (Fraction(1) if group is None else self._discounts[group])
+
+    @cached_property
+    def shapes_of(self) -> Mapping[str, tuple[Shape, ...]]:
+        """The shapes of each project that has any, in the order of the table."""
+        found: dict[str, list[Shape]] = {}
+        for row in self.instance.shapes:
+            found.setdefault(row.project, []).append(row)
+        return {project: tuple(rows) for project, rows in found.items()}
+
+    def level(self, shape: Shape) -> int:
+        """Return the depth of the level of a shape."""
+        return self.instance.topology.levels.index(shape.level or NODE)
+
+    @cached_property
+    def watts(self) -> tuple[tuple[int, Fraction], ...]:
+        """Per inventory row, the idle power of a node and what each GPU in use adds to it, in W."""
+        per_gpu = {row.kind: row.watts for row in self.instance.kinds}
+        found = []
+        for row in self.instance.inventory:
+            loaded = row.gpus * per_gpu[row.kind] if row.loaded_watts is None else row.loaded_watts
+            found.append((row.idle_watts, Fraction(max(0, loaded - row.idle_watts), row.gpus)))
+        return tuple(found)
+
+    @cached_property
+    def power_domains(self) -> tuple[PowerDomain, ...]:
+        """Every domain with a limit on its power, in the order of power.csv (rule `power`)."""
+        topology = self.instance.topology
+        found = []
+        for row in self.instance.power:
+            level = topology.levels.index(row.level)
+            nodes: dict[str, list[int]] = {}
+            for node, domain in enumerate(topology.domain[level].tolist()):
+                if topology.row(node).state == "up":
+                    nodes.setdefault(self.domain_name(level, domain), []).append(node)
+            for name, here in nodes.items():
+                if row.domain in (None, name):
+                    found.append(PowerDomain(row, name, tuple(here), self._left(row, here)))
+        return tuple(found)
+
+    def _left(self, row: Power, nodes: list[int]) -> Fraction:
+        group, background = self.instance.topology.group, self.instance.background
+        drawn = Fraction(0)
+        for node in nodes:
+            idle, each = self.watts[int(group[node])]
+            drawn += idle + each * background.get(node, 0)
+        return 1000 * decimal(row.kw) - drawn
+
+    def domain_name(self, level: int, domain: int) -> str:
+        """Return the name of a domain: its path joined by `/`, or the name of a node."""
+        topology = self.instance.topology
+        if level == len(topology.levels) - 1:
+            return topology.names[domain]
+        return "/".join(topology.paths[level][domain])
+
+    @cached_property
+    def empty_domains(self) -> Mapping[str, tuple[int, ...]]:
+        """Per level, the domains with GPUs that are up of which nobody who stays holds any: what `reserve` can keep."""
+        topology, instance = self.instance.topology, self.instance
+        taken = {node for nodes in instance.stays.values() for node in nodes} | set(instance.background)
+        found = {}
+        for level, domain in zip(topology.levels, topology.domain, strict=True):
+            used = {int(domain[node]) for node in taken}
+            alive = dict.fromkeys(int(domain[node]) for node in range(topology.node_count) if topology.gpus[node])
+            found[level] = tuple(one for one in alive if one not in used)
+        return found
+
+
+def nepers(gpus: Fraction | int) -> Fraction:
+    """Return ln(1 + GPUs) as the tier `fairness` with the rule `proportional` has it: exact between whole steps.
+
+    It is the logarithm, rounded to a millionth, at 0, 1, 2, 3, 4, 6, 8, 12 … and straight between.
+    """
+    low, high = steps_around(gpus)
+    below, above = _logarithm(low), _logarithm(high)
+    return below + (above - below) * (Fraction(gpus) - low) / (high - low)
+
+
+def steps_around(gpus: Fraction | int) -> tuple[int, int]:
+    """Return the greatest of 0, 1, 2, 3, 4, 6, 8, 12 … that is not over a number, and the one after it."""
+    if gpus < 2:
+        return (0, 1) if gpus < 1 else (1, 2)
+    power = 1 << (int(gpus).bit_length() - 1)
+    return (power, power * 3 // 2) if 2 * gpus < 3 * power else (power * 3 // 2, power * 2)
+
+
+def _logarithm(step: int) -> Fraction:
+    return Fraction(round(10**6 * math.log1p(step)), 10**6)
+
+
+def subject_of(limit: Limit, row: Project) -> str | None:
+    """Return what a limit counts a project under, None where it has no applicant, group or region."""
+    if limit.per == "all":
+        return ""
+    return row.project if limit.per == "project" else getattr(row, limit.per)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_serializer, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from kalloc.instance.rows import Name
@@ -21,6 +22,9 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "reserve": {"level": None, "count": None},
 }
 """The settings that a tier takes, with their defaults; None must be given."""
+
+
+MOST_DOMAINS = 10**6
 
 
 class Tier(BaseModel):
@@ -40,7 +44,7 @@ class Tier(BaseModel):
         None, description="`utilisation`: count GPUs, or GPUs times the performance of their kind."
     )
     level: Name | None = Field(None, description="`reserve`: the level of the domains to keep free.")
-    count: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+    count: Annotated[int, Field(ge=1, le=MOST_DOMAINS)] | None = Field(
         None, description="`reserve`: domains, beyond which more are of no use."
     )
 
@@ -73,15 +77,14 @@ class Tier(BaseModel):
         return {"anyOf": [{"type": "string", "enum": plain}, schema], "description": (cls.__doc__ or "").strip()}
 
 
-def _property(field: Any) -> dict[str, Any]:
-    """Return the schema of a setting."""
-    choices = [choice for part in (field.annotation, *get_args(field.annotation)) for choice in _words(part)]
-    kind: dict[str, Any] = {"type": "string", "enum": choices} if choices else {"type": ["string", "integer"]}
+def _property(field: FieldInfo) -> dict[str, Any]:
+    """Return the schema of a setting, or of the name."""
+    words = [word for part in (field.annotation, *get_args(field.annotation)) for word in get_args(part)]
+    choices = [word for word in words if isinstance(word, str)]
+    kind: dict[str, Any] = {"type": "string", "enum": choices} if choices else {"type": "string"}
+    if int in words:
+        kind = {"type": "integer", "minimum": 1, "maximum": MOST_DOMAINS}
     return {**kind, "description": field.description}
-
-
-def _words(annotation: Any) -> list[str]:
-    return [word for word in get_args(annotation) if isinstance(word, str)]
 
 
 class Objective(BaseModel):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
 from kalloc.instance import Instance, Project, Request
+from kalloc.instance.policy import decimal
+from kalloc.place.forms import Form, form_of, offers, untouched
 from kalloc.place.rooms import Rooms
+
+OWN_AMOUNTS = frozenset({"served", "ranked", "fairness"})
+"""Tiers that look at what each single project gets."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,8 @@ class Offer:
     """GPUs of the kind that stay where they are, so that nothing less will do."""
     worth: Fraction
     """Merit of one GPU."""
+    value: Fraction
+    """Worth of one GPU to the project, whatever its merit."""
 
     @property
     def amounts(self) -> range:
@@ -55,19 +64,29 @@ class ProjectClass:
         """Number of projects."""
         return len(self.members)
 
+    @property
+    def amount_is_one(self) -> bool:
+        """Whether a project has GPUs of at most one offer."""
+        return self.one_kind or len(self.offers) <= 1
 
-def classes_of(instance: Instance, rooms: Rooms) -> tuple[ProjectClass, ...]:
-    """Return the classes, in the order of their first members; a project that keeps seats is a class of its own."""
-    reach = _Reach(instance, rooms)
+
+def classes_of(instance: Instance, rooms: Rooms, alone: bool = False) -> tuple[ProjectClass, ...]:
+    """Return the classes, in the order of their first members; a project that keeps seats is a class of its own.
+
+    With ``alone`` every project is a class of its own.
+    """
+    sight = _Sight(instance, rooms)
     found: dict[object, list[str]] = {}
     made: dict[object, ProjectClass] = {}
     for row in instance.projects:
         requests = instance.requests_of[row.project]
-        key = (row.pool, row.mix, row.level, row.mandatory, row.merit, tuple(_wish(instance, r) for r in requests))
-        if row.project in rooms.stays:
-            key = (row.project, key)  # type: ignore[assignment]
+        single = alone or row.project in rooms.stays or sight.separate(row, requests)
+        key = (
+            *(row.pool, row.mix, row.level, row.mandatory, row.merit, sight.policy_of(row)),
+            *(tuple(_wish(instance, r) for r in requests), row.project if single else None),
+        )
         if key not in made:
-            made[key] = _class(instance, rooms, row, requests, reach)
+            made[key] = _class(instance, rooms, row, requests, sight)
         found.setdefault(key, []).append(row.project)
     return tuple(replace(made[key], members=tuple(members)) for key, members in found.items())
 
@@ -77,47 +96,122 @@ def _wish(instance: Instance, request: Request) -> tuple[object, ...]:
 
 
 def _class(
-    instance: Instance, rooms: Rooms, row: Project, requests: Sequence[Request], reach: _Reach
+    instance: Instance, rooms: Rooms, row: Project, requests: Sequence[Request], sight: _Sight
 ) -> ProjectClass:
     kept: dict[str, int] = {}
     for node, gpus in rooms.stays.get(row.project, {}).items():
         kind = instance.topology.row(node).kind
         kept[kind] = kept.get(kind, 0) + gpus
     level = None if row.level is None else instance.topology.levels.index(row.level)
-    merit = Fraction(repr(row.merit))
-    offers = []
+    merit = decimal(row.merit)
+    single = row.mix == "one" or len(requests) == 1
+    offered = []
     for request in requests:
         least = kept.get(request.kind, 0)
-        amounts = instance.amounts(request)
-        limit = least + reach.room(row.project, row.pool, request.kind, level)
-        fitting = [gpus for gpus in amounts if least <= gpus <= limit]
+        limit = least + sight.room(row, request.kind, level)
+        fitting = [gpus for gpus in sight.amounts(row, request, single) if least <= gpus <= limit]
         if fitting and not (row.mix == "one" and kept and request.kind not in kept):
-            worth = merit * Fraction(repr(float(instance.value(request))))
-            offers.append(Offer(request.kind, fitting[0], amounts.step, len(fitting) - 1, least, worth))
-    return ProjectClass((), row.pool, row.mix == "one", level, row.mandatory, tuple(kept), tuple(offers))
+            step = fitting[1] - fitting[0] if len(fitting) > 1 else instance.step(request)
+            value = decimal(instance.value(request))
+            offered.append(Offer(request.kind, fitting[0], step, len(fitting) - 1, least, merit * value, value))
+    return ProjectClass((), row.pool, row.mix == "one", level, row.mandatory, tuple(kept), tuple(offered))
 
 
-class _Reach:
-    """The most GPUs of a kind that one project of a pool could ever be seated on."""
+class _Sight:
+    """What decides whether two projects are alike, and what each could have at most if it were alone."""
 
     def __init__(self, instance: Instance, rooms: Rooms) -> None:
-        self.topology, self.rooms = instance.topology, rooms
-        self._found: dict[tuple[str, str, int | None], int] = {}
+        self.instance, self.rooms = instance, rooms
+        self.forms: dict[str, Form | None] = {row.project: form_of(instance, row.project) for row in instance.projects}
+        self._found: dict[object, int] = {}
 
-    def room(self, project: str, pool: str, kind: str, level: int | None) -> int:
-        """Return the free GPUs open to the pool, in the largest domain where one must hold all (rule `level`).
+    @cached_property
+    def _counted(self) -> Mapping[str, tuple[object, ...]]:
+        """Per project the limits that count it: of its own by name, those it shares by number."""
+        found: dict[str, list[object]] = defaultdict(list)
+        for number, subject in enumerate(self.instance.policy.subjects):
+            for project in subject.projects:
+                found[project].append(subject.limit.limit if subject.limit.per == "project" else number)
+        return {project: tuple(marks) for project, marks in found.items()}
+
+    @cached_property
+    def _named(self) -> frozenset[str | None]:
+        """Projects that a row names."""
+        return frozenset(row.project for row in self.instance.guarantees)
+
+    @cached_property
+    def _grouped(self) -> bool:
+        return bool(self.instance.budgets) or any(row.share is not None for row in self.instance.groups)
+
+    @cached_property
+    def own_amounts(self) -> bool:
+        """Tell whether some tier looks at what each single project gets."""
+        return any(tier.name in OWN_AMOUNTS and tier.by != "pool" for tier in self.instance.objective.tiers)
+
+    def policy_of(self, row: Project) -> tuple[object, ...]:
+        """Return what the policy says of a project."""
+        return (
+            row.project in self.instance.policy.refused,
+            row.group if self._grouped else None,
+            self._counted.get(row.project, ()),
+            row.weight if "fairness" in self.instance.objective.names else 1.0,
+            self.forms[row.project],
+            row.project if row.project in self._named else None,
+        )
+
+    def separate(self, row: Project, requests: Sequence[Request]) -> bool:
+        """Tell whether what one project gets of several kinds counts together, so that it must be told from others."""
+        if row.mix == "one" or len(requests) < 2:
+            return False
+        return self.own_amounts or self.forms[row.project] is not None or bool(self._own_limits(row.project))
+
+    def _own_limits(self, project: str) -> list[str]:
+        return [mark for mark in self._counted.get(project, ()) if isinstance(mark, str)]
+
+    @cached_property
+    def _most(self) -> Mapping[str, int]:
+        return {row.limit: row.most for row in self.instance.limits if row.most is not None}
+
+    def amounts(self, row: Project, request: Request, single: bool) -> list[int]:
+        """Return what a project may get of a kind by its request, its caps, its call and its own limits.
+
+        Where it is the only kind that it gets, ``single``, its form must allow the amount, too.
+        """
+        policy = self.instance.policy
+        if row.project in policy.refused:
+            return []
+        rates = [
+            (policy.rates[name].get(request.kind, Fraction(0)), self._most[name])
+            for name in self._own_limits(row.project)
+            if name in self._most
+        ]
+        form = self.forms[row.project]
+        multiple = form.multiple[0] if form is not None and single else 1
+        return [
+            gpus
+            for gpus in self.instance.amounts(request)
+            if gpus % multiple == 0 and all(rate * gpus <= most for rate, most in rates)
+        ]
+
+    def room(self, row: Project, kind: str, level: int | None) -> int:
+        """Return the free GPUs open to a project, in the largest domain where one must hold all (rule `level`).
 
         A project that keeps seats must stay in their domain.
         """
-        zones = self.rooms.zones_for(pool, kind)
-        if level is not None and project in self.rooms.stays:
-            node = next(iter(self.rooms.stays[project]))
-            domain = self.topology.domain[level]
-            return int(self.rooms.open(zones)[domain == domain[node]].sum())
-        key = (pool, kind, level)
+        topology, rooms = self.instance.topology, self.rooms
+        zones = rooms.zones_for(row.pool, kind)
+        stays, form = rooms.stays.get(row.project, {}), self.forms[row.project]
+        if stays and level is not None:
+            domain = topology.domain[level]
+            return int(rooms.open(zones)[domain == domain[next(iter(stays))]].sum())
+        key = (zones, level, None if stays else form)
         if key not in self._found:
-            room = self.rooms.open(zones)
-            if level is not None:
-                room = np.bincount(self.topology.domain[level], weights=room).astype(np.int64)
-            self._found[key] = int(room.max(initial=0) if level is not None else room.sum())
+            room = rooms.relaxed.open(zones)
+            if form is not None and not stays:
+                room = np.where(untouched(topology, form, rooms.occupied), room, 0)
+                offer = offers(topology, room, form)
+                self._found[key] = int(offer[0].sum() if level is None else offer[level].max(initial=0))
+            else:
+                by_domain = room if level is None else np.bincount(topology.domain[level], weights=room)
+                self._found[key] = int(room.sum() if level is None else by_domain.max(initial=0))
         return self._found[key]

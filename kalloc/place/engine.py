@@ -10,6 +10,7 @@ from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
+from kalloc.place.shaping import seat_formed
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits
 
@@ -85,7 +86,7 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
     try:
         for item in items:
             if not _packable(item):
-                packed.seat(item)
+                _seat(packed, item)
         laid = packed.copy()
         for zone, members in zones.items():
             laid.lay(zone, members)
@@ -111,12 +112,24 @@ def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
         seating = Seating(rooms)
         try:
             for item in sorted(order, key=_packable):
-                seating.seat(item)
+                _seat(seating, item)
             return seating.seats
         except NoRoomError as error:
             failure = error
             order.sort(key=lambda item: item.project != failure.project)
     raise failure
+
+
+def _seat(seating: Seating, item: Item) -> None:
+    """Seat one item in the form that it demands.
+
+    Raises:
+        NoRoomError: when it does not fit.
+    """
+    if item.shape.form is None:
+        seating.seat(item)
+    else:
+        seat_formed(seating, item)
 
 
 def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -> Seats:
@@ -140,4 +153,5 @@ def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -
 def _packable(item: Item) -> bool:
     """Tell whether an item asks one zone for one kind and may be cut anywhere."""
     shape = item.shape
-    return shape.anchor is None and len(shape.amounts) == 1 and len(shape.zones[0]) == 1 and shape.level is None
+    alone = shape.anchor is None and len(shape.amounts) == 1 and len(shape.zones[0]) == 1
+    return alone and shape.level is None and shape.form is None

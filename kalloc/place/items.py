@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kalloc.instance import Instance
+from kalloc.place.forms import Form, form_of
 from kalloc.place.rooms import Rooms, Zones
 
 Amounts = tuple[tuple[str, int], ...]
@@ -28,6 +29,8 @@ class Shape:
     pool: str | None
     """The pool, where lending limits depend on it; else None."""
     anchor: str | None
+    form: Form | None = None
+    """How its GPUs must lie; None: anyhow."""
 
     @property
     def gpus(self) -> int:
@@ -58,6 +61,7 @@ def shape_of(instance: Instance, rooms: Rooms, project: str, amounts: Mapping[st
         level=None if row.level is None else instance.topology.levels.index(row.level),
         pool=row.pool if limited else None,
         anchor=project if kept else None,
+        form=form_of(instance, project),
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kalloc.instance import ALL_KINDS, Instance, Topology
+from kalloc.place.power import Grid, Meter, meters_of
 from kalloc.solver import Ids
 
 Lender = tuple[str, str]
@@ -25,6 +28,10 @@ class Zone:
     """Pools with projects that the nodes serve."""
     lenders: frozenset[Lender]
     """Quota rows whose lend limits what some of these pools, as outsiders, use here."""
+    meters: tuple[int, ...] = ()
+    """The limits on power that the nodes are under."""
+    watts: Fraction = Fraction(0)
+    """What a GPU in use draws, where the nodes are under any."""
 
 
 @dataclass(frozen=True)
@@ -43,35 +50,56 @@ class Rooms:
     """Per quota row that limits lending, the pools that are outsiders to it."""
     lend: Mapping[Lender, int]
     """GPUs that outsiders may still use, per quota row, after what they keep."""
+    occupied: NDArray[np.bool_]
+    """Nodes where background or a project keeps GPUs, shape (nodes,)."""
+    unlimited: Ids
+    """The room of each node but for limits on power, shape (nodes,)."""
+    meters: tuple[Meter, ...]
+    """The limits on power that bind over whole zones."""
+    zone_room: tuple[int, ...]
+    """Free GPUs of each zone."""
 
     @classmethod
     def of(cls, instance: Instance) -> Rooms:
         """Sort the nodes of an instance into zones and take off what does not move."""
         topology = instance.topology
+        room, occupied = _left(instance)
+        grid = Grid(instance, room)
         asking = frozenset(row.pool for row in instance.projects)
-        zone_of_pair, zones = _zones(instance, asking)
-        pairs = [zone_of_pair.get((row.owner, row.kind), -1) for row in topology.groups]
-        zone = np.array(pairs, dtype=np.int64)[topology.group]
-        zone[topology.gpus == 0] = -1
-        room = topology.gpus.copy()
-        for node, gpus in instance.background.items():
-            room[node] -= gpus
-        for seats in instance.stays.values():
-            for node, gpus in seats.items():
-                room[node] -= gpus
-        room = np.maximum(room, 0)
+        zone, zones = _zones(instance, asking, grid)
+        lessened = grid.lessened()
+        counted = lessened if grid.even(zone) else room
         tree = instance.pool_tree
         lenders = frozenset().union(*(zone.lenders for zone in zones))
         outsiders = {lender: asking - tree.below[lender[0]] for lender in sorted(lenders)}
-        lend = {lender: tree.quotas[lender].lend - _kept(instance, lender, outsiders[lender]) for lender in outsiders}
-        return cls(topology, zones, zone, room, instance.stays, outsiders, lend)
+        used = zone >= 0
+        totals = np.bincount(zone[used], weights=counted[used], minlength=len(zones))
+        return cls(
+            topology=topology,
+            zones=zones,
+            zone=zone,
+            room=lessened,
+            stays=instance.stays,
+            outsiders=outsiders,
+            lend={key: tree.quotas[key].lend - _kept(instance, key, outsiders[key]) for key in outsiders},
+            occupied=occupied,
+            unlimited=room,
+            meters=grid.meters,
+            zone_room=tuple(int(total) for total in totals),
+        )
 
     @cached_property
-    def zone_room(self) -> tuple[int, ...]:
-        """Free GPUs of each zone."""
-        used = self.zone >= 0
-        totals = np.bincount(self.zone[used], weights=self.room[used], minlength=len(self.zones))
-        return tuple(int(total) for total in totals)
+    def relaxed(self) -> Rooms:
+        """The same without limits on power: what bounds of the placement are proven of."""
+        return self if self.unlimited is self.room else replace(self, room=self.unlimited)
+
+    @cached_property
+    def metered(self) -> tuple[tuple[int, ...], ...]:
+        """Per meter the zones under it."""
+        under = [zone.meters for zone in self.zones]
+        return tuple(
+            tuple(z for z, numbers in enumerate(under) if number in numbers) for number in range(len(self.meters))
+        )
 
     @cached_property
     def node_gpus(self) -> tuple[int, ...]:
@@ -96,22 +124,50 @@ class Rooms:
         return frozenset(z for z, zone in enumerate(self.zones) if zone.kind == kind and pool in zone.pools)
 
 
-def _zones(instance: Instance, asking: frozenset[str]) -> tuple[dict[tuple[str, str], int], tuple[Zone, ...]]:
-    tree = instance.pool_tree
+def _left(instance: Instance) -> tuple[Ids, NDArray[np.bool_]]:
+    """Return the GPUs of each node that nobody keeps, and the nodes where somebody does."""
+    room = instance.topology.gpus.copy()
+    occupied = np.zeros(len(room), dtype=bool)
+    for nodes in (instance.background, *instance.stays.values()):
+        for node, gpus in nodes.items():
+            room[node] -= gpus
+            occupied[node] = True
+    return np.maximum(room, 0), occupied
+
+
+def _zones(instance: Instance, asking: frozenset[str], grid: Grid) -> tuple[Ids, tuple[Zone, ...]]:
+    """Return the zone of each node, and the zones."""
+    topology = instance.topology
+    shared = {key: _served(instance, asking, *key) for key in {(row.owner, row.kind) for row in topology.groups}}
+    under = meters_of(grid)
     ids: dict[Zone, int] = {}
-    zone_of_pair: dict[tuple[str, str], int] = {}
-    for owner, kind in dict.fromkeys((row.owner, row.kind) for row in instance.inventory):
-        covering = [(above, of) for above in tree.line(owner) for of in (kind, ALL_KINDS) if (above, of) in tree.quotas]
-        shut = [tree.below[row[0]] for row in covering if tree.quotas[row].lend == 0]
-        pools = frozenset(
-            pool
-            for pool in asking
-            if tree.serves(owner, pool, kind) and all(pool in insiders for insiders in shut)
-        )
-        lenders = frozenset(row for row in covering if pools - tree.below[row[0]])
-        if pools:
-            zone_of_pair[owner, kind] = ids.setdefault(Zone(kind, pools, lenders), len(ids))
-    return zone_of_pair, tuple(ids)
+    found: dict[tuple[int, tuple[int, ...]], int] = {}
+    zone = np.full(topology.node_count, -1, dtype=np.int64)
+    group, gpus = topology.group.tolist(), topology.gpus.tolist()
+    for node in range(topology.node_count):
+        if gpus[node] == 0:
+            continue
+        key = (group[node], under.get(node, ()))
+        if key not in found:
+            row = topology.groups[group[node]]
+            pools, lenders = shared[row.owner, row.kind]
+            watts = grid.watts(node) if key[1] else Fraction(0)
+            found[key] = ids.setdefault(Zone(row.kind, pools, lenders, key[1], watts), len(ids)) if pools else -1
+        zone[node] = found[key]
+    return zone, tuple(ids)
+
+
+def _served(
+    instance: Instance, asking: frozenset[str], owner: str, kind: str
+) -> tuple[frozenset[str], frozenset[Lender]]:
+    """Return the pools that nodes of an owner and a kind serve, and the quota rows that limit outsiders there."""
+    tree = instance.pool_tree
+    covering = [(above, of) for above in tree.line(owner) for of in (kind, ALL_KINDS) if (above, of) in tree.quotas]
+    shut = [tree.below[row[0]] for row in covering if tree.quotas[row].lend == 0]
+    pools = frozenset(
+        pool for pool in asking if tree.serves(owner, pool, kind) and all(pool in insiders for insiders in shut)
+    )
+    return pools, frozenset(row for row in covering if pools - tree.below[row[0]])
 
 
 def _kept(instance: Instance, lender: Lender, outsiders: frozenset[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 
 import numpy as np
 
@@ -49,6 +49,15 @@ class Seating:
         other._order = self._order
         return other
 
+    def held(self, project: str) -> Iterator[tuple[int, int]]:
+        """Yield the nodes on which a project was seated, with its GPUs there."""
+        yield from ((node, gpus) for (name, node), gpus in self.seats.items() if name == project)
+
+    def close(self, nodes: Ids) -> None:
+        """Keep everybody else off some nodes."""
+        for node in nodes[self.room[nodes] > 0].tolist():
+            self._take(node, int(self.room[node]))
+
     def of(self, names: Container[str]) -> list[tuple[str, int]]:
         """Return (project, node) of all seats of some projects."""
         return [seat for seat in self.seats if seat[0] in names]
@@ -91,8 +100,13 @@ class Seating:
         before = int(self.room[node])
         if gpus > before:
             raise NoRoomError(item.project)
-        self.room[node] = before - gpus
+        self._take(node, gpus)
         self.seats[item.project, node] += gpus
+
+    def _take(self, node: int, gpus: int) -> None:
+        """Lessen the free GPUs of a node."""
+        zone, before = int(self.rooms.zone[node]), int(self.room[node])
+        self.room[node] = before - gpus
         for (zones, grain), levels in self._free.items():
             fewer = (before // grain - (before - gpus) // grain) * grain
             if zone in zones and fewer:
@@ -229,9 +243,14 @@ def with_kept(rooms: Rooms, seats: Seats) -> Seats:
 
 
 def by_choice(items: Iterable[Item]) -> list[Item]:
-    """Return items by how little choice they have: those that need one domain, the finest first; then the larger."""
+    """Return items by how little choice they have.
 
-    def choice(item: Item) -> tuple[int, int]:
-        return -1 if item.shape.level is None else -2 - item.shape.level, -item.shape.gpus
+    Those that share no domain come first, then those that need one domain, the finest first; then the larger.
+    """
+
+    def choice(item: Item) -> tuple[bool, int, bool, int]:
+        shape = item.shape
+        alone = shape.form is not None and bool(shape.form.exclusive)
+        return not alone, -1 if shape.level is None else -2 - shape.level, shape.form is None, -shape.gpus
 
     return sorted(items, key=choice)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kalloc.place.items import Item, Shape
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.solver import Ids, Limits, Model, Terms, solve_scip
+from kalloc.solver import Ids, Limits, Model, Terms, solve_scip, whole_row
 
 LEVELLING = (90, 95, 98)
 """Beyond each of these shares of a zone's room, in percent, every GPU costs one more: zones are filled evenly."""
@@ -58,6 +58,10 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
         _fill(assignment.model, terms, rooms.zone_room[zone])
     for lender, terms in assignment.lent.items():
         assignment.model.row(terms, None, rooms.lend[lender])
+    for meter, zones in zip(rooms.meters, rooms.metered, strict=True):
+        drawn = [(zone, rooms.zones[zone].watts) for zone in zones]
+        shares = [(column, watts * factor) for zone, watts in drawn for column, factor in assignment.taken[zone]]
+        whole_row(assignment.model, shares, None, meter.left)
     answer = solve_scip(assignment.model, limits, nodes=MAX_NODES)
     if answer.values is None:
         return list(items)

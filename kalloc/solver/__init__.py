@@ -6,7 +6,7 @@ do the integer work; the bound of a linear relaxation is proven from its duals i
 
 from kalloc.solver.integer import solve_cp_sat, solve_scip
 from kalloc.solver.linear import DUAL_SCALE, ColumnProgram, dual_bound, relaxed_bound
-from kalloc.solver.model import Answer, Ids, Limits, Model, Status, Stop, Terms
+from kalloc.solver.model import Answer, Ids, Limits, Model, Status, Stop, Terms, whole_row
 
 __all__ = [
     "DUAL_SCALE",
@@ -22,4 +22,5 @@ __all__ = [
     "relaxed_bound",
     "solve_cp_sat",
     "solve_scip",
+    "whole_row",
 ]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -109,6 +110,13 @@ class Model:
         self.row_upper.append(upper)
         return len(self.row_lower) - 1
 
+    def truncate(self, rows: int, variables: int) -> None:
+        """Drop the rows and variables after the first so many; no row that is left may use such a variable."""
+        for part in (self.row_lower, self.row_upper, self.row_columns, self.row_factors):
+            del part[rows:]
+        for column in (self.lower, self.upper, self.cost):
+            del column[variables:]
+
     @property
     def size(self) -> int:
         """Number of variables."""
@@ -128,3 +136,15 @@ class Model:
         total = sum(f * point[c] for c, f in zip(self.row_columns[row], self.row_factors[row], strict=True))
         low, high = self.row_lower[row], self.row_upper[row]
         return (low is None or total >= low) and (high is None or total <= high)
+
+
+def whole_row(
+    model: Model, terms: Sequence[tuple[int, Fraction]], lower: Fraction | None, upper: Fraction | None
+) -> int:
+    """Add a row of rational factors as one of integers that admits the same points, and return its number."""
+    scale = math.lcm(*(factor.denominator for _, factor in terms)) if terms else 1
+    factors = [(variable, int(factor * scale)) for variable, factor in terms]
+    common = math.gcd(*(factor for _, factor in factors)) or 1
+    low = None if lower is None else math.ceil(lower * scale / common)
+    high = None if upper is None else math.floor(upper * scale / common)
+    return model.row([(variable, factor // common) for variable, factor in factors], low, high)

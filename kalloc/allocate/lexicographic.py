@@ -1,0 +1,89 @@
+"""A model that is solved again and again, each time with what was decided before kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from kalloc.allocate.goals import Goal
+from kalloc.allocate.model import Allocation
+from kalloc.solver import Answer, Ids, Limits, Status, Terms, solve_cp_sat, solve_scip
+
+Profile = tuple[tuple[Fraction, int], ...]
+"""Shares from the smallest, and how many have each."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What one tier came to. ``bound`` holds for every plan as good on the earlier tiers; None where nothing is proven.
+
+    ``complete`` tells whether the whole of a tier of many values is proven, not its first value alone.
+    """
+
+    name: str
+    value: Fraction
+    bound: Fraction | None
+    complete: bool = True
+    profile: Profile = ()
+
+
+class NoAnswerError(Exception):
+    """No plan was found: none exists where ``infeasible``."""
+
+    def __init__(self, infeasible: bool) -> None:
+        self.infeasible = infeasible
+        super().__init__("no plan exists" if infeasible else "no plan was found within the limits")
+
+
+@dataclass
+class Search:
+    """The model of an allocation and the best point so far."""
+
+    allocation: Allocation
+    limits: Limits
+    nodes: int | None = None
+    """Nodes of the branch-and-bound tree, where that is limited."""
+    values: Ids | None = None
+    cut_short: bool = False
+
+    def maximise(self, terms: Terms) -> Answer:
+        """Return the best point for a sum, as an answer whose value and bound are those of the sum.
+
+        The point becomes the best so far. Without one, nothing else can be said.
+
+        Raises:
+            NoAnswerError: when there never was a point.
+        """
+        answer = self.solve([(variable, -factor) for variable, factor in terms])
+        if answer.values is None and self.values is None:
+            raise NoAnswerError(answer.status is Status.INFEASIBLE)
+        return answer
+
+    def solve(self, cost: Terms) -> Answer:
+        """Minimise a sum; a point becomes the best so far."""
+        model = self.allocation.model
+        model.cost[:] = [0] * model.size
+        for variable, factor in cost:
+            model.cost[variable] += factor
+        answer = solve_scip(model, self.limits, nodes=self.nodes)
+        if answer.values is None and answer.status is not Status.INFEASIBLE and self.values is None:
+            answer = answer if self.limits.over else solve_cp_sat(model, self.limits)
+        if answer.values is not None:
+            self.values = answer.values
+        self.cut_short |= answer.status not in (Status.OPTIMAL, Status.INFEASIBLE)
+        return answer
+
+    def of(self, terms: Terms) -> int:
+        """Return a sum at the best point so far; variables made later count as 0."""
+        assert self.values is not None
+        known = len(self.values)
+        return sum(factor * int(self.values[variable]) for variable, factor in terms if variable < known)
+
+    def settle(self, name: str, goal: Goal) -> Settled:
+        """Make a goal as large as possible and keep it there."""
+        answer = self.maximise(goal.terms)
+        reached = self.of(goal.terms) if answer.value is None else -answer.value
+        bound = None if answer.bound is None else goal.value(-answer.bound)
+        self.allocation.model.row(goal.terms, reached, None)
+        return Settled(name, goal.value(reached), bound)
+

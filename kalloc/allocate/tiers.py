@@ -1,0 +1,66 @@
+"""All tiers that one model can decide, in order: each is settled and kept before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from kalloc.allocate.fairness import maxmin, proportional, sharers
+from kalloc.allocate.goals import GOALS, Goal
+from kalloc.allocate.lexicographic import Search, Settled
+from kalloc.allocate.model import Allocation
+from kalloc.allocate.ranking import ranked
+from kalloc.instance import Instance, Tier
+
+OF_SEATS = frozenset({"fragmentation", "reserve"})
+"""Tiers that depend on where projects sit."""
+
+
+def needs_ladder(instance: Instance) -> bool:
+    """Tell whether some tier must know how many projects get which amount."""
+    return any(tier.name == "ranked" or tier.by == "project" for tier in instance.objective.tiers)
+
+
+def settle(
+    search: Search,
+    tiers: Sequence[Tier],
+    of_seats: Mapping[str, Goal],
+    on_settled: Callable[[Settled], None] = lambda settled: None,
+) -> list[Settled]:
+    """Settle tiers in order; those of seats where the model has a goal for them, else they are left out.
+
+    Once a tier of many values is not proven to its end, nothing that follows has a bound.
+
+    Raises:
+        NoAnswerError: when there is no plan, or none was found.
+    """
+    found: list[Settled] = []
+    for tier in tiers:
+        if tier.name in OF_SEATS and tier.name not in of_seats:
+            continue
+        one = _settle(search, tier, of_seats)
+        if not all(before.complete for before in found):
+            one = replace(one, bound=None)
+        found.append(one)
+        on_settled(one)
+    if search.values is None:
+        search.maximise([])
+    return found
+
+
+def _settle(search: Search, tier: Tier, of_seats: Mapping[str, Goal]) -> Settled:
+    allocation = search.allocation
+    if tier.name in of_seats:
+        return search.settle(tier.name, of_seats[tier.name])
+    if tier.name == "ranked":
+        return ranked(search)
+    if tier.name == "fairness" and tier.rule == "maxmin":
+        return maxmin(search, sharers(allocation, tier))
+    goal = proportional(allocation, tier) if tier.name == "fairness" else GOALS[tier.name](allocation, tier)
+    return search.settle(tier.name, goal)
+
+
+def prepare(allocation: Allocation) -> None:
+    """Add what the tiers of the instance count by."""
+    if needs_ladder(allocation.instance):
+        allocation.climb()

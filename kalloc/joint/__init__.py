@@ -1,0 +1,7 @@
+"""Allocation and placement in one exact model, for instances small enough: its bounds hold for every plan."""
+
+from kalloc.joint.bundles import TooManyBundlesError
+from kalloc.joint.clash import seating_clash
+from kalloc.joint.solve import JointAnswer, solve_joint
+
+__all__ = ["JointAnswer", "TooManyBundlesError", "seating_clash", "solve_joint"]

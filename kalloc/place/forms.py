@@ -1,0 +1,85 @@
+"""Forms: how the GPUs of a project must lie, and what each domain can hold of such a project."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalloc.instance import Instance, Topology
+from kalloc.solver import Ids
+
+FREE = 2**40
+"""More GPUs than any domain has: no bound."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the GPUs of one project must lie (rules `segment`, `spread`, `whole`, `exclusive`), per level."""
+
+    multiple: tuple[int, ...]
+    """What it has in a domain is a multiple of this; a coarser level takes over what a finer one demands."""
+    most: tuple[int, ...]
+    """The most that it has in a domain."""
+    whole: bool
+    exclusive: tuple[int, ...]
+    """Levels at which nobody else may be where it is."""
+
+
+def form_of(instance: Instance, project: str) -> Form | None:
+    """Return the form of a project, None when its GPUs may lie anyhow."""
+    shapes = [row for row in instance.policy.shapes_of.get(project, ()) if row.shape != "prefer"]
+    if not shapes:
+        return None
+    count = len(instance.topology.levels)
+    multiple, most = [1] * count, [FREE] * count
+    for row in shapes:
+        level, amount = instance.policy.level(row), row.amount or 1
+        if row.shape == "segment":
+            multiple[level] = math.lcm(multiple[level], amount)
+        elif row.shape == "spread":
+            most[level] = min(most[level], amount)
+    for level in range(count - 2, -1, -1):
+        multiple[level] = math.lcm(multiple[level], multiple[level + 1])
+    exclusive = tuple(sorted(instance.policy.level(row) for row in shapes if row.shape == "exclusive"))
+    return Form(tuple(multiple), tuple(most), any(row.shape == "whole" for row in shapes), exclusive)
+
+
+def offers(topology: Topology, room: Ids, form: Form, held: Ids | None = None) -> list[Ids]:
+    """Return, per level, the most GPUs that each domain can hold of a project of some form.
+
+    Args:
+        topology: the nodes and their domains.
+        room: GPUs that each node has for the project, shape (nodes,).
+        form: how they must lie.
+        held: GPUs that the project has there already, shape (nodes,).
+    """
+    last = len(topology.levels) - 1
+    found: list[Ids] = [room] * (last + 1)
+    for level in range(last, -1, -1):
+        domain = topology.domain[level]
+        if level == last:
+            total = np.where(room == topology.gpus, room, 0) if form.whole else room
+        else:
+            parent = np.zeros(len(found[level + 1]), dtype=np.int64)
+            parent[topology.domain[level + 1]] = domain
+            total = np.bincount(parent, weights=found[level + 1], minlength=topology.domain_count(level)).astype(int)
+        most = np.full(len(total), form.most[level])
+        if held is not None:
+            most -= np.bincount(domain, weights=held, minlength=len(total)).astype(int)
+        if form.whole and level == last:
+            found[level] = np.where(total <= most, total, 0)
+        else:
+            found[level] = np.maximum(0, np.minimum(total, most)) // form.multiple[level] * form.multiple[level]
+    return found
+
+
+def untouched(topology: Topology, form: Form, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the nodes whose domains are free of others as far as a form demands it; ``taken`` marks others' nodes."""
+    free = np.ones(topology.node_count, dtype=bool)
+    for level in form.exclusive:
+        domain = topology.domain[level]
+        free &= ~(np.bincount(domain, weights=taken, minlength=topology.domain_count(level)) > 0)[domain]
+    return free

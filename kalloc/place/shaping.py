@@ -1,0 +1,73 @@
+"""Seats for projects whose GPUs must lie in a certain form, one project at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from kalloc.place.forms import offers, untouched
+from kalloc.place.items import Item
+from kalloc.place.seating import NoRoomError, Seating
+from kalloc.solver import Ids
+
+
+def seat_formed(seating: Seating, item: Item) -> None:
+    """Seat an item of some form: in the lowest domain that holds it whole and has least to offer, else largest first.
+
+    Raises:
+        NoRoomError: when it does not fit. Some of it may then be seated: the seating is of no more use.
+    """
+    form, topology = item.shape.form, seating.rooms.topology
+    assert form is not None
+    own = _own(seating, item)
+    others = (seating.rooms.occupied | (seating.room < seating.rooms.room)) & (own == 0)
+    open_to = untouched(topology, form, others)
+    for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
+        room = np.where(np.isin(seating.rooms.zone, sorted(zones)) & open_to, seating.room, 0)
+        _place(seating, item, gpus, offers(topology, room, form, _own(seating, item)))
+    if form.exclusive:
+        domain = topology.domain[form.exclusive[0]]
+        mine = np.unique(domain[np.flatnonzero(_own(seating, item))])
+        seating.close(np.flatnonzero(np.isin(domain, mine)))
+
+
+def _own(seating: Seating, item: Item) -> Ids:
+    """Return the GPUs that an item has on each node, those that it keeps included."""
+    own = np.zeros(seating.rooms.topology.node_count, dtype=np.int64)
+    for node, gpus in seating.rooms.stays.get(item.project, {}).items():
+        own[node] += gpus
+    for node, gpus in seating.held(item.project):
+        own[node] += gpus
+    return own
+
+
+def _place(seating: Seating, item: Item, gpus: int, offer: list[Ids]) -> None:
+    """Seat GPUs of an item where the offers say what each domain can hold."""
+    required = item.shape.level
+    for level in range(len(offer) - 1, -1 if required is None else required - 1, -1):
+        fits = np.flatnonzero(offer[level] >= gpus)
+        if len(fits):
+            return _fill(seating, item, gpus, offer, level, [int(fits[offer[level][fits].argmin()])])
+    if required is not None:
+        raise NoRoomError(item.project)
+    return _fill(seating, item, gpus, offer, 0, range(len(offer[0])))
+
+
+def _fill(
+    seating: Seating, item: Item, gpus: int, offer: list[Ids], level: int, domains: Iterable[int]
+) -> None:
+    """Seat GPUs in some domains of a level: the one of least offer that holds them all, else the largest first."""
+    left = np.array(sorted(domains, key=lambda domain: -offer[level][domain]), dtype=np.int64)
+    while gpus > 0:
+        fits = int(np.count_nonzero(offer[level][left] >= gpus))
+        best = int(left[max(0, fits - 1)]) if len(left) else -1
+        part = min(gpus, int(offer[level][best])) if best >= 0 else 0
+        if part == 0:
+            raise NoRoomError(item.project)
+        if level == len(offer) - 1:
+            seating.put(item, best, part)
+        else:
+            _fill(seating, item, part, offer, level + 1, seating.children(level, best).tolist())
+        left = left[left != best]
+        gpus -= part

@@ -163,7 +163,7 @@ def exclusive(records: Records) -> Iterator[str]:
             if others:
                 where = f"{row.level} {_name(records, row, domain)!r}"
                 who = _neighbours(records, row, domain)
-                yield f"project {row.project!r} must be alone in {where}, but {who} have {others} GPUs there"
+                yield f"project {row.project!r} must be alone in {where}, but {who} hold {others} GPUs there"
 
 
 def _neighbours(records: Records, row: Shape, domain: int) -> str:
@@ -172,9 +172,9 @@ def _neighbours(records: Records, row: Shape, domain: int) -> str:
     seats = records.seats.items()
     names = [repr(name) for name, nodes in seats if name != row.project and any(at[node] == domain for node in nodes)]
     if any(at[node] == domain for node in records.instance.background):
-        names.insert(0, "background")
+        names.insert(0, "what is not listed")
     more = len(names) - MOST_NAMED
-    return " and ".join([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
+    return "others (" + ", ".join([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])]) + ")"
 
 
 def _shaped(

@@ -340,9 +340,10 @@ def test_true_claims(changes: dict[str, Any]) -> None:
         ({"utilisation.gap": 0.5}, "tiers.utilisation.gap is 0.5, not 0.0"),
         ({"utilisation.given": "luck"}, "tiers.utilisation.given is 'luck', not null or 'allocation'"),
         ({"fairness.value": 0.125, "fairness.bound": 1.0, "fairness.gap": 1.0}, "tiers.fairness.value is 0.125"),
-        ({"fairness.profile": [[0.0, 1], [0.125, 2]]}, "not that of the plan; entry 2 is [0.125, 2], not [0.125, 1]"),
+        ({"fairness.profile": [[0.0, 1], [0.125, 2]]}, "tiers.fairness.profile: entry 2 is [0.125, 2], not [0.125, 1]"),
         ({"fairness.profile": [[0.0, 1], [0.125, 1], [0.5, 1]]}, "entry 4 is None, not [0.75, 1]"),
-        ({"fairness.profile": "all"}, "tiers.fairness.profile is not that of the plan; it is 'all'"),
+        ({"fairness.profile": [[False, 1], [0.125, 1], [0.5, 1], [0.75, 1]]}, "entry 1 is [False, 1], not [0.0, 1]"),
+        ({"fairness.profile": "all"}, "tiers.fairness.profile is 'all', not a list"),
         ({"served.profile": [[1.0, 3]]}, "tiers.served has a profile, but only fairness with the rule maxmin has one"),
     ],
 )

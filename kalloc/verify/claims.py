@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -82,18 +82,13 @@ def _profile(where: str, claimed: object, exact: Score | None) -> Found:
         yield Violation("format", f"{where} has a profile, but only fairness with the rule maxmin has one")
         return
     true = [[float(share), count] for share, count in exact.profile]
-    rows = [list(row) if isinstance(row, list | tuple) else row for row in claimed] if _listed(claimed) else claimed
-    if rows != true:
-        yield Violation("score", f"{where}.profile is not that of the plan; {_difference(rows, true)}")
-
-
-def _difference(claimed: object, true: list[list[float]]) -> str:
-    """Return the first entry of a list that is not the true one."""
-    rows = claimed if isinstance(claimed, list) else []
-    for number, (said, so) in enumerate(zip_longest(rows, true), start=1):
-        if said != so:
-            return f"entry {number} is {said!r}, not {so!r}"
-    return f"it is {claimed!r}"
+    if not isinstance(claimed, list | tuple):
+        yield Violation("format", f"{where}.profile is {claimed!r}, not a list")
+        return
+    for entry, (said, so) in enumerate(zip_longest(claimed, true), start=1):
+        if not isinstance(said, list | tuple) or not all(map(_number, said)) or list(said) != so:
+            yield Violation("score", f"{where}.profile: entry {entry} is {said!r}, not {so!r}")
+            return
 
 
 def _fragmentation(exact: Score, summary: Mapping[str, Any]) -> Found:
@@ -149,10 +144,6 @@ def _gap(where: str, gap: object, bound: object, value: float) -> Found:
     true = abs(value - bound) / max(1, abs(value))
     if not _number(gap) or not isclose(gap, true, rel_tol=1e-9, abs_tol=1e-15):
         yield Violation("score", f"{where}.gap is {gap!r}, not {true!r}")
-
-
-def _listed(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, list | tuple)
 
 
 def _number(value: object) -> TypeGuard[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -150,31 +150,32 @@ def whole(records: Records) -> Iterator[str]:
 
 def exclusive(records: Records) -> Iterator[str]:
     """In the domains of the level that the project spans nobody else has a GPU, background included."""
-    background = records.instance.background
-    taken: dict[int, Counter[int]] = {}
+    holders: dict[int, Mapping[int, Mapping[str, int]]] = {}
     for row, held in _shaped(records, "exclusive"):
         depth = records.instance.policy.level(row)
-        if depth not in taken:
-            taken[depth] = Counter()
-            for nodes in (background, *records.seats.values()):
-                taken[depth].update(_by_domain(records, depth, nodes))
-        for domain, gpus in held.items():
-            others = taken[depth][domain] - gpus
+        if depth not in holders:
+            holders[depth] = _holders(records, depth)
+        for domain in held:
+            others = {who: gpus for who, gpus in holders[depth][domain].items() if who != repr(row.project)}
             if others:
                 where = f"{row.level} {_name(records, row, domain)!r}"
-                who = _neighbours(records, row, domain)
-                yield f"project {row.project!r} must be alone in {where}, but {who} hold {others} GPUs there"
+                who = f"others ({_listed(list(others))}) hold {sum(others.values())} GPUs there"
+                yield f"project {row.project!r} must be alone in {where}, but {who}"
 
 
-def _neighbours(records: Records, row: Shape, domain: int) -> str:
-    depth = records.instance.policy.level(row)
-    at = records.instance.topology.domain[depth]
-    seats = records.seats.items()
-    names = [repr(name) for name, nodes in seats if name != row.project and any(at[node] == domain for node in nodes)]
-    if any(at[node] == domain for node in records.instance.background):
-        names.insert(0, "what is not listed")
+def _holders(records: Records, depth: int) -> Mapping[int, Mapping[str, int]]:
+    """Return who holds how many GPUs, by domain of a level; projects in quotation marks."""
+    found: dict[int, dict[str, int]] = {}
+    seats = [(repr(project), nodes) for project, nodes in records.seats.items()]
+    for who, nodes in [("what is not listed", records.instance.background), *seats]:
+        for domain, gpus in _by_domain(records, depth, nodes).items():
+            found.setdefault(domain, {})[who] = gpus
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMED
-    return "others (" + ", ".join([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])]) + ")"
+    return ", ".join([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
 
 
 def _shaped(

@@ -14,11 +14,9 @@ from typing import Any
 import pytest
 
 from kalloc.instance import Cap, Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Quota, Request
-from kalloc.plan import Grant, Plan, Seat
+from kalloc.plan import Grant, Plan
 from kalloc.verify import RULES, LevelScore, Violation, claims, score, verify
-
-Seats = Mapping[str, Mapping[str, int]]
-"""GPUs by project and node name."""
+from tests.seats import Seats, broken, plan_of
 
 
 def _node(name: str, site: str, rack: str, kind: str, owner: str, state: Any = "up") -> NodeGroup:
@@ -67,28 +65,6 @@ NATION = Instance(
 CLEAN: Seats = {"p1": {"n1": 8, "n2": 8, "n4": 8}, "p2": {"n9": 8, "n6": 8}, "p3": {"n5": 8}}
 
 
-def _plan(instance: Instance, seats: Seats, granted: Mapping[tuple[str, str], int] | None = None) -> Plan:
-    """Return a plan with these seats; it grants what is seated but for ``granted``."""
-    topology, rows = instance.topology, []
-    held = {(row.project, row.kind): 0 for row in instance.requests}
-    for project, nodes in seats.items():
-        for name, gpus in nodes.items():
-            row = topology.row(topology.node_ids[name])
-            rows.append(Seat(project, row.kind, row.path, name, gpus))
-            held[project, row.kind] = held.get((project, row.kind), 0) + gpus
-    held.update(granted or {})
-    asked = {(row.project, row.kind): (row.min, row.max) for row in instance.requests}
-    grants = [
-        Grant(project, instance.project_of[project].pool, kind, gpus, *asked.get((project, kind), (0, 0)), "test")
-        for (project, kind), gpus in held.items()
-    ]
-    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, tuple(grants), tuple(rows))
-
-
-def _broken(instance: Instance, seats: Seats, granted: Mapping[tuple[str, str], int] | None = None) -> set[str]:
-    return {violation.rule for violation in verify(instance, _plan(instance, seats, granted))}
-
-
 def _project(name: str, **changes: Any) -> tuple[Project, ...]:
     return tuple(row.model_copy(update=changes) if row.project == name else row for row in NATION.projects)
 
@@ -99,9 +75,9 @@ def _quota(pool: str, **changes: Any) -> tuple[Quota, ...]:
 
 def test_a_clean_plan_passes() -> None:
     """A plan with borrowing, a mix of kinds, background and what stays breaks nothing, and so does an empty one."""
-    assert verify(NATION, _plan(NATION, CLEAN)) == []
+    assert verify(NATION, plan_of(NATION, CLEAN)) == []
     idle = NATION.replace(projects=_project("p3", mandatory=False), placed=())
-    assert verify(idle, _plan(idle, {})) == []
+    assert verify(idle, plan_of(idle, {})) == []
 
 
 def test_rules_are_those_of_the_reference_in_its_order() -> None:
@@ -119,12 +95,12 @@ def test_request(gpus: int) -> None:
     seats = {name: min(8, gpus - 8 * i) for i, name in enumerate(names) if gpus > 8 * i}
     lends = (Quota(pool="red", kind="h", gpus=99, borrow=9), Quota(pool="blue", kind="h", gpus=99, lend=9))
     nation = nation.replace(quotas=lends)
-    assert _broken(nation, {**CLEAN, "p1": seats, "p2": {"n6": 8}}) == {"request"}
+    assert broken(nation, {**CLEAN, "p1": seats, "p2": {"n6": 8}}) == {"request"}
 
 
 def test_request_of_a_kind_that_was_not_asked_for() -> None:
     """GPUs of a kind without a request break the rule, and the project and the kind are named."""
-    found = verify(NATION, _plan(NATION, {**CLEAN, "p1": {"n8": 8}}))
+    found = verify(NATION, plan_of(NATION, {**CLEAN, "p1": {"n8": 8}}))
     assert [str(violation) for violation in found] == ["request: project 'p1' gets 8 b but did not ask for this kind"]
 
 
@@ -132,32 +108,32 @@ def test_request_with_min_zero_starts_at_its_step() -> None:
     """With min 0 the amounts are the multiples of the step up to max."""
     ask = (*NATION.requests[:3], Request(project="p3", kind="h", min=0, max=6, step=3))
     nation = NATION.replace(requests=ask, placed=())
-    assert _broken(nation, {**CLEAN, "p3": {"n5": 6}}) == set()
-    assert _broken(nation, {**CLEAN, "p3": {"n5": 4}}) == {"request"}
+    assert broken(nation, {**CLEAN, "p3": {"n5": 6}}) == set()
+    assert broken(nation, {**CLEAN, "p3": {"n5": 4}}) == {"request"}
 
 
 def test_mix() -> None:
     """Two kinds are too many for a project that takes one."""
-    assert _broken(NATION.replace(projects=_project("p2", mix="one")), CLEAN) == {"mix"}
+    assert broken(NATION.replace(projects=_project("p2", mix="one")), CLEAN) == {"mix"}
 
 
 @pytest.mark.parametrize("pool", ["lab", "red", "nation"])
 def test_cap(pool: str) -> None:
     """A cap of the project's pool or of any pool above binds it."""
-    assert _broken(NATION.replace(caps=(Cap(pool=pool, kind="h", gpus=16),)), CLEAN) == {"cap"}
-    assert _broken(NATION.replace(caps=(Cap(pool=pool, kind="h", gpus=24),)), CLEAN) == set()
+    assert broken(NATION.replace(caps=(Cap(pool=pool, kind="h", gpus=16),)), CLEAN) == {"cap"}
+    assert broken(NATION.replace(caps=(Cap(pool=pool, kind="h", gpus=24),)), CLEAN) == set()
 
 
 def test_cap_of_another_pool_or_kind_does_not_bind() -> None:
     """Caps hold for their pool and kind only."""
     caps = (Cap(pool="blue", kind="h", gpus=8), Cap(pool="nation", kind="b", gpus=8))
-    assert _broken(NATION.replace(caps=caps), CLEAN) == set()
+    assert broken(NATION.replace(caps=caps), CLEAN) == set()
 
 
 def test_mandatory() -> None:
     """A mandatory project that gets nothing is named."""
     nation = NATION.replace(placed=NATION.placed[:1])
-    found = verify(nation, _plan(nation, {name: CLEAN[name] for name in ("p1", "p2")}))
+    found = verify(nation, plan_of(nation, {name: CLEAN[name] for name in ("p1", "p2")}))
     assert [violation.rule for violation in found] == ["mandatory"]
     assert "'p3'" in found[0].message
 
@@ -165,44 +141,44 @@ def test_mandatory() -> None:
 def test_quota() -> None:
     """Usage of a pool is at most its GPUs and what it may borrow, though siblings would lend more."""
     nation = NATION.replace(quotas=_quota("red", borrow=4))
-    assert _broken(nation, {**CLEAN, "p1": {"n1": 8, "n2": 8, "n4": 8}}) == {"quota"}
+    assert broken(nation, {**CLEAN, "p1": {"n1": 8, "n2": 8, "n4": 8}}) == {"quota"}
 
 
 def test_quota_of_a_parent_bounds_the_sum_below() -> None:
     """A row of the parent counts the projects of all pools below it, over all kinds when it is for all."""
-    for gpus, broken in ((48, set()), (47, {"quota", "borrowing"})):
+    for gpus, rules in ((48, set()), (47, {"quota", "borrowing"})):
         rows = (*NATION.quotas, Quota(pool="nation", kind="*", gpus=gpus))
-        assert _broken(NATION.replace(quotas=rows), CLEAN) == broken
+        assert broken(NATION.replace(quotas=rows), CLEAN) == rules
 
 
 def test_borrowing() -> None:
     """What a pool borrows must be left unused by a sibling: here blue uses all of its 16 itself."""
-    assert _broken(NATION.replace(quotas=_quota("blue", gpus=16)), CLEAN) == {"borrowing"}
-    assert _broken(NATION.replace(quotas=_quota("blue", gpus=24)), CLEAN) == set()
+    assert broken(NATION.replace(quotas=_quota("blue", gpus=16)), CLEAN) == {"borrowing"}
+    assert broken(NATION.replace(quotas=_quota("blue", gpus=24)), CLEAN) == set()
 
 
 def test_borrowing_of_a_lender_that_itself_borrows() -> None:
     """A pool over its own GPUs lends nothing, whatever its lend says, and adds to what is borrowed."""
     both = NATION.replace(quotas=_quota("blue", gpus=12, borrow=8))
-    found = verify(both, _plan(both, CLEAN))
+    found = verify(both, plan_of(both, CLEAN))
     assert [violation.rule for violation in found] == ["borrowing"]
     assert "borrow 12 h but lend only 0" in found[0].message
     third = (*both.pools, Pool(pool="green", parent="nation"))
     quotas = (*both.quotas, Quota(pool="green", kind="h", gpus=12, lend=12))
-    assert _broken(both.replace(pools=third, quotas=quotas), CLEAN) == set()
+    assert broken(both.replace(pools=third, quotas=quotas), CLEAN) == set()
 
 
 def test_borrowing_counts_rows_of_one_kind_apart_from_rows_of_all() -> None:
     """A `*` row opens the lender's nodes but covers no borrowing that a row of a kind makes."""
     rows = (Quota(pool="red", kind="h", gpus=16, borrow=8), Quota(pool="blue", kind="*", gpus=99, lend=8))
-    assert _broken(NATION.replace(quotas=rows), CLEAN) == {"borrowing"}
+    assert broken(NATION.replace(quotas=rows), CLEAN) == {"borrowing"}
     rows = (Quota(pool="red", kind="*", gpus=16, borrow=8), Quota(pool="blue", kind="*", gpus=99, lend=8))
-    assert _broken(NATION.replace(quotas=rows), CLEAN) == set()
+    assert broken(NATION.replace(quotas=rows), CLEAN) == set()
 
 
 def test_eligible() -> None:
     """A node of a sibling that lends none of that kind is closed."""
-    assert _broken(NATION, {**CLEAN, "p2": {"n9": 8, "n8": 8}}) == {"eligible"}
+    assert broken(NATION, {**CLEAN, "p2": {"n9": 8, "n8": 8}}) == {"eligible"}
 
 
 def test_eligible_needs_a_borrower_on_the_projects_line_and_a_lender_on_the_owners() -> None:
@@ -210,25 +186,25 @@ def test_eligible_needs_a_borrower_on_the_projects_line_and_a_lender_on_the_owne
     pools = (*NATION.pools, Pool(pool="den", parent="blue"))
     inventory = tuple(row.model_copy(update={"owner": "den"}) if row.node == "n4" else row for row in NATION.inventory)
     deep = NATION.replace(pools=pools, inventory=inventory)
-    assert _broken(deep, CLEAN) == set()
+    assert broken(deep, CLEAN) == set()
     den = (NATION.quotas[0], Quota(pool="den", kind="h", gpus=32, lend=8), Quota(pool="blue", kind="*", gpus=99))
-    assert "eligible" in _broken(deep.replace(quotas=den), CLEAN)
+    assert "eligible" in broken(deep.replace(quotas=den), CLEAN)
 
 
 def test_eligible_on_a_node_that_is_down() -> None:
     """A node that is down neither serves nor has room."""
-    assert _broken(NATION, {**CLEAN, "p2": {"n7": 8, "n6": 8}}) == {"eligible", "room"}
+    assert broken(NATION, {**CLEAN, "p2": {"n7": 8, "n6": 8}}) == {"eligible", "room"}
 
 
 def test_eligible_without_a_grant_of_the_kind() -> None:
     """Seats of a kind that was not granted are neither eligible nor seated right."""
-    assert _broken(NATION, CLEAN, {("p2", "b"): 0}) == {"eligible", "seated"}
+    assert broken(NATION, CLEAN, {("p2", "b"): 0}) == {"eligible", "seated"}
 
 
 def test_lend() -> None:
     """Outsiders hold at most what a pool lends, though all quotas are kept."""
     seats = {**CLEAN, "p1": {"n1": 8, "n2": 4, "n3": 4, "n4": 8}}
-    found = verify(NATION, _plan(NATION, seats))
+    found = verify(NATION, plan_of(NATION, seats))
     assert [violation.rule for violation in found] == ["lend"]
     assert "12 h of pool 'blue', which lends 8" in found[0].message
 
@@ -238,43 +214,43 @@ def test_lend_binds_every_pool_above_the_owner() -> None:
     pools = (*NATION.pools, Pool(pool="den", parent="blue"))
     inventory = tuple(row.model_copy(update={"owner": "den"}) if row.node == "n4" else row for row in NATION.inventory)
     quotas = (*_quota("red", borrow=8), Quota(pool="den", kind="h", gpus=8, lend=4))
-    assert _broken(NATION.replace(pools=pools, inventory=inventory, quotas=quotas), CLEAN) == {"lend"}
+    assert broken(NATION.replace(pools=pools, inventory=inventory, quotas=quotas), CLEAN) == {"lend"}
 
 
 def test_room() -> None:
     """Background takes room: n3 has 4 of 8 GPUs left."""
-    found = verify(NATION, _plan(NATION, {**CLEAN, "p1": {"n1": 8, "n2": 8, "n3": 8}}))
+    found = verify(NATION, plan_of(NATION, {**CLEAN, "p1": {"n1": 8, "n2": 8, "n3": 8}}))
     assert [str(violation) for violation in found] == ["room: node 'n3' holds 8 GPUs of projects but has 4 free"]
 
 
 def test_room_is_shared_by_projects() -> None:
     """Projects on one node are counted together."""
-    assert _broken(NATION, {**CLEAN, "p2": {"n5": 8, "n6": 8}}) == {"room"}
+    assert broken(NATION, {**CLEAN, "p2": {"n5": 8, "n6": 8}}) == {"room"}
 
 
 def test_seated() -> None:
     """What is granted but not seated, and what is seated but not granted, is caught."""
-    assert _broken(NATION, CLEAN, {("p1", "h"): 16}) == {"seated"}
-    assert _broken(NATION, {**CLEAN, "p2": {"n6": 8}}, {("p2", "h"): 8}) == {"seated"}
+    assert broken(NATION, CLEAN, {("p1", "h"): 16}) == {"seated"}
+    assert broken(NATION, {**CLEAN, "p2": {"n6": 8}}, {("p2", "h"): 8}) == {"seated"}
 
 
 def test_level() -> None:
     """A project that must be in one rack may not use two; racks of one name at two sites are two."""
-    assert _broken(NATION, {**CLEAN, "p2": {"n6": 8}, "p3": {"n5": 4, "n9": 4}}) == {"level"}
+    assert broken(NATION, {**CLEAN, "p2": {"n6": 8}, "p3": {"n5": 4, "n9": 4}}) == {"level"}
     same = NATION.replace(placed=())
-    assert _broken(same, {"p1": {"n1": 8}, "p2": {"n6": 8}, "p3": {"n3": 4, "n4": 4}}) == set()
+    assert broken(same, {"p1": {"n1": 8}, "p2": {"n6": 8}, "p3": {"n3": 4, "n4": 4}}) == set()
 
 
 def test_level_node_is_one_node() -> None:
     """The level `node` keeps a project on a single node."""
     nation = NATION.replace(projects=_project("p3", level="node"), placed=())
-    assert _broken(nation, {**CLEAN, "p3": {"n5": 8}}) == set()
-    assert _broken(nation, {"p3": {"n3": 4, "n4": 4}}) == {"level"}
+    assert broken(nation, {**CLEAN, "p3": {"n5": 8}}) == set()
+    assert broken(nation, {"p3": {"n3": 4, "n4": 4}}) == {"level"}
 
 
 def test_stays() -> None:
     """GPUs that do not move must be among the seats; movable ones need not."""
-    found = verify(NATION, _plan(NATION, {**CLEAN, "p2": {"n6": 8}, "p3": {"n9": 8}}))
+    found = verify(NATION, plan_of(NATION, {**CLEAN, "p2": {"n6": 8}, "p3": {"n9": 8}}))
     assert [str(violation) for violation in found] == ["stays: project 'p3' keeps 4 GPUs on node 'n5' but has 0 there"]
 
 
@@ -336,7 +312,7 @@ RENAMED = ("unknown project granted", "unknown kind granted")
 def test_tampered_records_are_caught(case: str) -> None:
     """Records that do not fit the instance are reported as such, by row, and never end in a traceback."""
     tamper, message = TAMPERED[case]
-    found = verify(NATION, tamper(_plan(NATION, CLEAN)))
+    found = verify(NATION, tamper(plan_of(NATION, CLEAN)))
     assert {violation.rule for violation in found} == {"format"}
     assert any(message in violation.message for violation in found)
     assert len(found) == (2 if case in RENAMED else 1)
@@ -345,7 +321,7 @@ def test_tampered_records_are_caught(case: str) -> None:
 def test_a_plan_of_another_instance_is_still_checked() -> None:
     """The fingerprint alone says little: what rules the plan breaks in this instance is told as well."""
     capped = NATION.replace(caps=(Cap(pool="nation", kind="h", gpus=16),))
-    assert [violation.rule for violation in verify(capped, _plan(NATION, CLEAN))] == ["format", "cap"]
+    assert [violation.rule for violation in verify(capped, plan_of(NATION, CLEAN))] == ["format", "cap"]
 
 
 def test_score_of_a_worked_example() -> None:
@@ -355,7 +331,7 @@ def test_score_of_a_worked_example() -> None:
     16, r2 offers 12, so it needs two. p2 holds 8 h and 8 b on s2 in two racks; rack r1 of s2 offers 4 h beside what
     p3 keeps there and 8 b, rack r2 offers 8 h: two racks again. p3 needs one of everything and has it.
     """
-    found = score(NATION, _plan(NATION, CLEAN))
+    found = score(NATION, plan_of(NATION, CLEAN))
     assert found.merit == Fraction(24, 10) + 8 * 3 * 1 + 8 * 3 * Fraction(3, 10) + 8
     assert found.levels == {"site": LevelScore(3, 3), "rack": LevelScore(5, 5), "node": LevelScore(6, 6)}
     assert (found.fragmentation, found.gpus) == (0, 48)
@@ -364,7 +340,7 @@ def test_score_of_a_worked_example() -> None:
 def test_score_counts_scatter_by_weight() -> None:
     """p1 in two sites and three racks where one site and two racks do costs one of 100 and one of 10."""
     seats = {"p1": {"n1": 8, "n4": 8, "n9": 8}, "p2": {"n6": 8}, "p3": {"n5": 8}}
-    found = score(NATION, _plan(NATION, seats))
+    found = score(NATION, plan_of(NATION, seats))
     assert found.levels == {"site": LevelScore(4, 3), "rack": LevelScore(5, 4), "node": LevelScore(5, 5)}
     assert found.fragmentation == 110
 
@@ -396,7 +372,7 @@ def _claims(changes: Mapping[str, Any]) -> list[Violation]:
         for key in keys:
             at = at[key]
         at[last] = value
-    return claims(NATION, _plan(NATION, CLEAN), summary)
+    return claims(NATION, plan_of(NATION, CLEAN), summary)
 
 
 def test_true_claims_pass() -> None:
@@ -457,7 +433,7 @@ def test_a_bound_on_the_right_side_that_does_not_meet_is_no_proof() -> None:
 
 def test_claims_of_a_plan_that_breaks_rules_are_refused() -> None:
     """A summary cannot be true of a plan that is not clean."""
-    found = claims(NATION, _plan(NATION, CLEAN, {("p1", "h"): 16}), _summary())
+    found = claims(NATION, plan_of(NATION, CLEAN, {("p1", "h"): 16}), _summary())
     assert [violation.rule for violation in found] == ["score"]
 
 

@@ -16,6 +16,11 @@ TierName = Literal[
 ]
 TIERS: tuple[str, ...] = get_args(TierName)
 
+SENSES: Mapping[str, Literal["max", "min"]] = {
+    name: "min" if name in ("guarantees", "balance", "fragmentation") else "max" for name in TIERS
+}
+"""Whether more of a tier's value is better, or less; `ranked` has no plan above the one that it decides on."""
+
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "fairness": {"rule": "maxmin", "by": "project", "of": "asked"},
     "utilisation": {"unit": "gpus"},

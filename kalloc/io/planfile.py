@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kalloc.instance.objective import TierName
 from kalloc.instance.rows import MAX_GPUS, Name
 
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
 class _Part(BaseModel):
@@ -58,13 +60,16 @@ class SummaryInstance(PlanInstance):
 class Tier(_Part):
     """The value that was reached on a tier, and what was proven of it."""
 
-    name: Literal["merit", "fragmentation"] = Field(description="The tier.")
+    name: TierName = Field(description="The tier.")
     value: Number = Field(description="What the plan reaches.")
     bound: Number | None = Field(description="Proven: no plan is better than this; null when nothing was proven.")
     gap: Number | None = Field(description="|value − bound| / max(1, |value|).")
     given: Literal["allocation"] | None = Field(
         description="null: the bound holds for every plan as good on the earlier tiers; "
         "`allocation`: only for the allocation that they chose."
+    )
+    profile: list[Pair] | None = Field(
+        None, description="`fairness` with `maxmin`: each share, ascending, and how many have it."
     )
 
 
@@ -87,7 +92,7 @@ class Level(_Part):
 class Fragmentation(_Part):
     """The score of the placement and its parts."""
 
-    score: Count = Field(description="Σ over projects and levels of weight · (spans − need).")
+    score: Count = Field(description="Σ over projects and levels of (weight + prefer) · (spans − need).")
     bound: Count | None = Field(description="Proven: no placement scores less; null when nothing was proven.")
     levels: dict[str, Level] = Field(description="By level, coarse to fine, `node` last.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -56,19 +57,38 @@ def _facts(instance: Instance, exact: Score, summary: Mapping[str, Any]) -> Foun
 
 
 def _tiers(instance: Instance, exact: Score, summary: Mapping[str, Any]) -> Found:
+    from kalloc.instance.objective import SENSES
+
     tiers = _rows(summary)
     names = [tier.get("name") for tier in tiers]
     if names != list(instance.objective.names):
         yield Violation("format", f"tiers are {names}, not {list(instance.objective.names)}")
         return
-    true = {"merit": float(exact.merit), "fragmentation": exact.fragmentation}
-    for name, tier in zip(instance.objective.names, tiers, strict=True):
-        where = f"tiers.{name}"
-        yield from _same(f"{where}.value", tier.get("value"), true[name])
-        yield from _bound(where, tier.get("bound"), true[name], upper=name == "merit")
-        yield from _gap(where, tier.get("gap"), tier.get("bound"), true[name])
+    for stated, tier in zip(instance.objective.tiers, tiers, strict=True):
+        where, true = f"tiers.{stated.name}", float(exact.tiers[stated.name])
+        yield from _same(f"{where}.value", tier.get("value"), true)
+        yield from _bound(where, tier.get("bound"), true, upper=SENSES[stated.name] == "max")
+        yield from _gap(where, tier.get("gap"), tier.get("bound"), true)
+        if stated.name == "ranked" and tier.get("bound") not in (None, true):
+            yield Violation("score", f"{where}.bound is {tier.get('bound')!r}, not null or the value {true!r}")
         if tier.get("given") not in (None, "allocation"):
             yield Violation("format", f"{where}.given is {tier.get('given')!r}, not null or 'allocation'")
+        if tier.get("profile") is not None:
+            yield from _profile(where, tier["profile"], exact if stated.rule == "maxmin" else None)
+
+
+def _profile(where: str, claimed: object, exact: Score | None) -> Found:
+    if exact is None:
+        yield Violation("format", f"{where} has a profile, but only fairness with the rule maxmin has one")
+        return
+    true = [[float(share), count] for share, count in exact.profile]
+    if not isinstance(claimed, list | tuple):
+        yield Violation("format", f"{where}.profile is {claimed!r}, not a list")
+        return
+    for entry, (said, so) in enumerate(zip_longest(claimed, true), start=1):
+        if not isinstance(said, list | tuple) or not all(map(_number, said)) or list(said) != so:
+            yield Violation("score", f"{where}.profile: entry {entry} is {said!r}, not {so!r}")
+            return
 
 
 def _fragmentation(exact: Score, summary: Mapping[str, Any]) -> Found:

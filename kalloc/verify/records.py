@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from kalloc.verify.needs import Needs
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -87,6 +90,11 @@ def _whole(value: object, least: int) -> bool:
     return type(value) is int and value >= least
 
 
+def decimal(number: float) -> Fraction:
+    """Return the decimal number that was written: 0.1 is a tenth."""
+    return Fraction(repr(float(number)))
+
+
 @dataclass(frozen=True)
 class Records:
     """A plan by names and ids; made of records that are not malformed."""
@@ -122,8 +130,36 @@ class Records:
     @cached_property
     def usage(self) -> Mapping[str, Counter[str]]:
         """GPUs granted below each pool, itself included, by kind."""
-        found: dict[str, Counter[str]] = {pool: Counter() for pool in self.instance.pool_tree.parent}
-        for project, bundle in self.granted.items():
-            for pool in self.instance.pool_tree.line(self.instance.project_of[project].pool):
-                found[pool].update(bundle)
-        return found
+        return _by_pool(self.instance, self.granted)
+
+    @cached_property
+    def used(self) -> Mapping[str, Counter[str]]:
+        """GPUs that are seated of the projects below each pool, itself included, by kind."""
+        return _by_pool(self.instance, self.held)
+
+    @cached_property
+    def spans(self) -> Mapping[str, tuple[int, ...]]:
+        """Domains that each seated project spans, per level from coarse to ``node``."""
+        domains = [domain.tolist() for domain in self.instance.topology.domain]
+        return {
+            project: tuple(len({domain[node] for node in nodes}) for domain in domains)
+            for project, nodes in self.seats.items()
+        }
+
+    @cached_property
+    def needs(self) -> Mapping[str, tuple[int, ...]]:
+        """Domains that each seated project needs, per level from coarse to ``node``.
+
+        Raises:
+            ValueError: when a project holds more than the nodes have.
+        """
+        needs = Needs(self.instance)
+        return {project: needs.of(project, self.held[project]) for project in self.seats}
+
+
+def _by_pool(instance: Instance, bundles: Mapping[str, Mapping[str, int]]) -> Mapping[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {pool: Counter() for pool in instance.pool_tree.parent}
+    for project, bundle in bundles.items():
+        for pool in instance.pool_tree.line(instance.project_of[project].pool):
+            found[pool].update(bundle)
+    return found

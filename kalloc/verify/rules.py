@@ -1,4 +1,7 @@
-"""One function per rule, with the rule's name: each yields a message for every place where a plan breaks it."""
+"""One function per rule, with the rule's name: each yields a message for every place where a plan breaks it.
+
+The rules of the policy tables are in ``policy_rules``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from kalloc.verify.policy_rules import budget, call, exclusive, limit, power, segment, spread, whole
 from kalloc.verify.records import Records, identity, malformed
 from kalloc.verify.violation import Violation
 
@@ -19,7 +23,7 @@ Messages = Iterator[str]
 def verify(instance: Instance, plan: Plan) -> list[Violation]:
     """Return everything that is wrong with a plan; nothing when it keeps every rule.
 
-    Exact, in integers. The rules are decided only when every record is sound, as they mean nothing before.
+    Exact, in integers and fractions. The rules are decided only when every record is sound: they mean nothing before.
     """
     found = [Violation("format", message) for message in identity(instance, plan)]
     unsound = [Violation("format", message) for message in malformed(instance, plan)]
@@ -214,5 +218,13 @@ RULES: tuple[Callable[[Records], Messages], ...] = (
     seated,
     level,
     stays,
+    call,
+    limit,
+    budget,
+    power,
+    segment,
+    spread,
+    whole,
+    exclusive,
 )
 """Every rule, in the order of the reference."""

@@ -1,4 +1,4 @@
-"""What a plan is worth: merit and fragmentation, exact, counted from its seats."""
+"""What a plan is worth: every tier, merit and fragmentation, exact, counted from its seats."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from kalloc.verify.needs import Needs
 from kalloc.verify.records import Records
+from kalloc.verify.tiers import TIER_VALUES, Profile, fragmentation, merit, profile
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -26,8 +26,13 @@ class LevelScore(NamedTuple):
 class Score:
     """The exact value of a plan."""
 
+    tiers: Mapping[str, Fraction]
+    """Value of each tier, in the order of the objective."""
+    profile: Profile
+    """The shares of the tier ``fairness`` with the rule ``maxmin``, ascending, and how many have each; else empty."""
     merit: Fraction
     fragmentation: int
+    """With what shapes ``prefer`` add."""
     levels: Mapping[str, LevelScore]
     """Per level, coarse to fine, ``node`` last."""
     gpus: int
@@ -40,31 +45,19 @@ def score(instance: Instance, plan: Plan) -> Score:
     Raises:
         ValueError: for a plan that is not clean and holds more than the nodes have.
     """
+    from kalloc.instance.objective import Tier
+
     records = Records.of(instance, plan)
-    topology, needs = instance.topology, Needs(instance)
-    domains = [domain.tolist() for domain in topology.domain]
-    spans, need = [0] * len(domains), [0] * len(domains)
-    for project, nodes in records.seats.items():
-        needed = needs.of(project, records.held[project])
-        for level, domain in enumerate(domains):
-            spans[level] += len({domain[node] for node in nodes})
-            need[level] += needed[level]
-    fragmentation = sum(w * (s - n) for w, s, n in zip(topology.weights, spans, need, strict=True))
-    levels = dict(zip(topology.levels, map(LevelScore, spans, need), strict=True))
-    gpus = sum(sum(bundle.values()) for bundle in records.held.values())
-    return Score(_merit(records), fragmentation, levels, gpus)
-
-
-def _merit(records: Records) -> Fraction:
-    instance = records.instance
-    merit = Fraction(0)
-    for row in instance.requests:
-        gpus = records.held.get(row.project, {}).get(row.kind, 0)
-        if gpus:
-            merit += gpus * _decimal(instance.project_of[row.project].merit) * _decimal(instance.value(row))
-    return merit
-
-
-def _decimal(number: float) -> Fraction:
-    """Return the decimal number that was written: 0.1 is a tenth."""
-    return Fraction(repr(number))
+    depths = range(len(instance.topology.levels))
+    spans = [sum(counts[depth] for counts in records.spans.values()) for depth in depths]
+    needs = [sum(counts[depth] for counts in records.needs.values()) for depth in depths]
+    tiers = instance.objective.tiers
+    maxmin = next((tier for tier in tiers if tier.rule == "maxmin"), None)
+    return Score(
+        tiers={tier.name: TIER_VALUES[tier.name](records, tier) for tier in tiers},
+        profile=profile(records, maxmin) if maxmin is not None else (),
+        merit=merit(records, Tier(name="merit")),
+        fragmentation=int(fragmentation(records, Tier(name="fragmentation"))),
+        levels=dict(zip(instance.topology.levels, map(LevelScore, spans, needs), strict=True)),
+        gpus=sum(sum(bundle.values()) for bundle in records.held.values()),
+    )

@@ -1,0 +1,169 @@
+"""One function per tier, with the tier's name: the exact value of a plan, counted from its seats.
+
+Each takes the records of a plan and the tier with its settings. None looks at how a plan was made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+from kalloc.verify.records import Records, decimal
+
+if TYPE_CHECKING:
+    from kalloc.instance import Instance, Tier
+
+Profile = tuple[tuple[Fraction, int], ...]
+"""Shares, ascending, and how many have each."""
+
+
+class Party(NamedTuple):
+    """A project or a pool that the tier ``fairness`` looks at."""
+
+    got: int
+    weight: Fraction
+    due: int
+    """What was asked, or the quota, in GPUs; over 0."""
+
+
+def merit(records: Records, tier: Tier) -> Fraction:
+    """Return Σ merit · value · GPUs."""
+    instance = records.instance
+    total = Fraction(0)
+    for row in instance.requests:
+        gpus = records.held.get(row.project, {}).get(row.kind, 0)
+        if gpus:
+            total += gpus * decimal(instance.project_of[row.project].merit) * decimal(instance.value(row))
+    return total
+
+
+def ranked(records: Records, tier: Tier) -> Fraction:
+    """Return Σ merit · value · GPUs: that of every plan that serves projects in order is the same."""
+    return merit(records, tier)
+
+
+def fairness(records: Records, tier: Tier) -> Fraction:
+    """Return the smallest share, 0 when nobody has one, or with ``proportional`` Σ weight · nepers."""
+    if tier.rule == "proportional":
+        from kalloc.instance.policy import nepers
+
+        return sum((party.weight * nepers(party.got) for party in _parties(records, tier)), Fraction(0))
+    shares = profile(records, tier)
+    return shares[0][0] if shares else Fraction(0)
+
+
+def profile(records: Records, tier: Tier) -> Profile:
+    """Return all shares of the tier ``fairness``, ascending, and how many have each."""
+    shares = Counter(Fraction(got) / (weight * due) for got, weight, due in _parties(records, tier))
+    return tuple(sorted(shares.items()))
+
+
+def served(records: Records, tier: Tier) -> Fraction:
+    """Return the number of projects that have anything."""
+    return Fraction(len(records.seats))
+
+
+def utilisation(records: Records, tier: Tier) -> Fraction:
+    """Return the GPUs in use, or their performance."""
+    total = sum((Counter(bundle) for bundle in records.held.values()), Counter[str]())
+    if tier.unit == "performance":
+        performance = records.instance.performance
+        return sum((decimal(performance[kind]) * gpus for kind, gpus in total.items()), Fraction(0))
+    return Fraction(total.total())
+
+
+def guarantees(records: Records, tier: Tier) -> Fraction:
+    """Return the GPUs by which projects and pools stay under what they are promised."""
+    missing = 0
+    for row in records.instance.guarantees:
+        bundle = records.held.get(row.project, {}) if row.project is not None else records.used[row.pool or ""]
+        missing += max(0, row.gpus - _of_kind(bundle, row.kind))
+    return Fraction(missing)
+
+
+def balance(records: Records, tier: Tier) -> Fraction:
+    """Return the GPUs by which groups are off their share, beyond their tolerance."""
+    got: Counter[str | None] = Counter()
+    for project, bundle in records.held.items():
+        got[records.instance.project_of[project].group] += sum(bundle.values())
+    off = Fraction(0)
+    for row in records.instance.groups:
+        if row.share is not None:
+            share, tolerance = decimal(row.share) / 100, decimal(row.tolerance) / 100
+            off += max(Fraction(0), abs(got[row.group] - share * got.total()) - tolerance * got.total())
+    return off
+
+
+def fragmentation(records: Records, tier: Tier) -> Fraction:
+    """Return Σ (weight + prefer) · (spans − need) over projects and levels.
+
+    Raises:
+        ValueError: when a project holds more than the nodes have.
+    """
+    policy, weights = records.instance.policy, records.instance.topology.weights
+    score = 0
+    for project, spans in records.spans.items():
+        beyond = [span - need for span, need in zip(spans, records.needs[project], strict=True)]
+        score += sum(weight * more for weight, more in zip(weights, beyond, strict=True))
+        for row in policy.shapes_of.get(project, ()):
+            if row.shape == "prefer":
+                score += (row.amount or 0) * beyond[policy.level(row)]
+    return Fraction(score)
+
+
+def reserve(records: Records, tier: Tier) -> Fraction:
+    """Return the domains of the level that nobody has a GPU in, up to the count."""
+    topology = records.instance.topology
+    domain = topology.domain[topology.levels.index(tier.level or "")].tolist()
+    alive = {at for at, gpus in zip(domain, topology.gpus.tolist(), strict=True) if gpus}
+    taken = {domain[node] for nodes in (records.instance.background, *records.seats.values()) for node in nodes}
+    return Fraction(min(tier.count or 0, len(alive - taken)))
+
+
+def _parties(records: Records, tier: Tier) -> Iterable[Party]:
+    """Return whose shares the tier ``fairness`` compares."""
+    instance = records.instance
+    if tier.by == "project":
+        for row in instance.projects:
+            if due := instance.most_requested(row.project):
+                yield Party(sum(records.held.get(row.project, {}).values()), decimal(row.weight), due)
+        return
+    dues = _quotas(instance) if tier.of == "quota" else _asked(instance)
+    for pool in instance.pools:
+        if due := dues.get(pool.pool, 0):
+            yield Party(records.used[pool.pool].total(), decimal(pool.weight), due)
+
+
+def _asked(instance: Instance) -> Mapping[str, int]:
+    """Return what is asked in and below every pool with a project of its own that asks for something."""
+    below: Counter[str] = Counter()
+    own = set()
+    for row in instance.projects:
+        if asked := instance.most_requested(row.project):
+            own.add(row.pool)
+            below.update(dict.fromkeys(instance.pool_tree.line(row.pool), asked))
+    return {pool: asked for pool, asked in below.items() if pool in own}
+
+
+def _quotas(instance: Instance) -> Mapping[str, int]:
+    """Return the quota of every pool with a project in or below it: its row for all kinds, or the sum of its rows."""
+    peopled = {pool for row in instance.projects for pool in instance.pool_tree.line(row.pool)}
+    found: Counter[str] = Counter()
+    for row in instance.quotas:
+        together = (row.pool, "*") in instance.pool_tree.quotas
+        if row.pool in peopled and together == (row.kind == "*"):
+            found[row.pool] += row.gpus
+    return found
+
+
+def _of_kind(bundle: Mapping[str, int], kind: str) -> int:
+    return sum(gpus for held, gpus in bundle.items() if kind in (held, "*"))
+
+
+TIER_VALUES: Mapping[str, Callable[[Records, Tier], Fraction]] = {
+    tier.__name__: tier
+    for tier in (merit, ranked, fairness, served, utilisation, guarantees, balance, fragmentation, reserve)
+}
+"""Every tier, in the order of the reference."""

@@ -17,6 +17,12 @@ CBC = "PULP_CBC_CMD"
 LARGEST_OBJECTIVE = 2**40
 """Solvers work in floating point: beyond this they no longer tell one integer objective from the next."""
 
+LARGEST_FACTOR = 2**30
+"""A row with larger factors is lost in a solver's tolerances: it calls plans impossible that are not."""
+
+EXACT = ("integerT 1e-10", "primalT 1e-9")
+"""CBC's tolerances: with its own, a millionth, a row of prices in won is met by what is nearly an integer."""
+
 Expression = Any
 """A variable, an affine expression of PuLP, or an integer."""
 
@@ -69,8 +75,15 @@ class Program:
 
     def rule(self, label: str, *keys: object, row: Any) -> None:
         """Add a row of the rule ``label``; a row without variables that holds is left out."""
+        if any(abs(factor) > LARGEST_FACTOR for factor in row.expr.values()):
+            raise InexactError(f"a row of {label} is too fine for a floating-point solver; round rates, prices or watts")
         if row.expr or not _holds(row, 0):
             self.problem.addConstraint(row, self._name(label, keys))
+
+    def drop(self, expression: Expression) -> None:
+        """Put the variables of an expression at 0: nothing asks for them any more."""
+        for variable in pulp.LpAffineExpression(expression):
+            variable.upBound = 0
 
     def maximise(self, objective: Expression, solver: str | None = None, seconds: float | None = None) -> Answer:
         """Maximise an expression with integer coefficients."""
@@ -106,10 +119,10 @@ class Program:
             self.problem.solve(_solver(solver, seconds))
             return
         try:
-            self.problem.solve(_solver(CBC, seconds, "preprocess off"))
+            self.problem.solve(_solver(CBC, seconds, "preprocess off", *EXACT))
         except pulp.PulpSolverError:
             # CBC crashes without preprocessing where its root finds the model impossible.
-            self.problem.solve(_solver(CBC, seconds))
+            self.problem.solve(_solver(CBC, seconds, *EXACT))
 
     def _exact(self) -> dict[str, int]:
         values = {}

@@ -1,24 +1,28 @@
-"""The allocation alone: most merit, with seats counted by pool and owner."""
+"""The allocation alone: the tiers that need no seats, with seats counted by pool and owner."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from kalloc.instance import Instance
-from models.allocation.rules import Amounts, borrowing, cap, mandatory, merit, mix, quota, request
+from models.allocation.policy import budget, call, limit
+from models.allocation.rules import Amounts, borrowing, cap, mandatory, mix, quota, request
 from models.allocation.supply import eligible, flows, room, seated, stays
+from models.allocation.tiers import TIERS
 from models.flows import lend
-from models.outcome import Outcome, merit_of
-from models.program import Expression, Program
+from models.outcome import Outcome
+from models.program import Answer, Program
+from models.search import Search, decide
+from models.values import merit_of, value
 
 
 @dataclass(frozen=True)
 class Model:
-    """The integer program, its decision and its objective."""
+    """The integer program and its decision."""
 
     program: Program
     amounts: Amounts
-    merit: Expression
 
 
 def entitlements(program: Program, instance: Instance) -> Amounts:
@@ -29,6 +33,9 @@ def entitlements(program: Program, instance: Instance) -> Amounts:
     mandatory(program, instance, amounts)
     quota(program, instance, amounts)
     borrowing(program, instance, amounts)
+    call(program, instance, amounts)
+    limit(program, instance, amounts)
+    budget(program, instance, amounts)
     return amounts
 
 
@@ -42,14 +49,19 @@ def build(instance: Instance) -> Model:
     lend(program, instance, seats)
     seated(program, instance, seats, amounts)
     stays(program, instance, seats, amounts)
-    return Model(program, amounts, merit(instance, amounts))
+    return Model(program, amounts)
 
 
 def solve(instance: Instance, solver: str | None = None, time_limit: float | None = None) -> Outcome:
-    """Return an allocation of most merit, without places."""
+    """Return an allocation that is best on the tiers that need no seats, in their order; the others are passed over."""
     model = build(instance)
-    answer = model.program.maximise(model.merit, solver, time_limit)
-    if not answer.found:
-        return Outcome(answer.status)
-    allocation = {key: answer(gpus) for key, gpus in model.amounts.gpus.items()}
-    return Outcome(answer.status, allocation, merit=merit_of(instance, allocation))
+    search = Search(model.program, solver, time_limit)
+    tiers = [tier for tier in instance.objective.tiers if tier.name in TIERS]
+
+    def count(answer: Answer) -> Outcome:
+        allocation = {key: answer(gpus) for key, gpus in model.amounts.gpus.items()}
+        values = tuple(value(instance, tier, allocation) for tier in tiers)
+        return Outcome(answer.status, allocation, merit=merit_of(instance, allocation), tiers=values)
+
+    asked = ((tier, partial(TIERS[tier.name], search, instance, model.amounts, tier)) for tier in tiers)
+    return decide(search, asked, count)

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 import pulp
 
-from kalloc.instance import ALL_KINDS, Instance, Request
-from models.outcome import scaled, worth
+from kalloc.instance import ALL_KINDS, Instance
+from models.asked import Key, accepted
 from models.program import Expression, Program
-
-Key = tuple[str, str]
-"""A project and a kind."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +21,6 @@ class Amounts:
     """x(p,k): GPUs that the project gets."""
     granted: Mapping[Key, Expression]
     """g(p,k): 1 when it gets any."""
-
-
-def accepted(instance: Instance, row: Request) -> range:
-    """Return the amounts besides 0 that a request names: min, min + step and so on to max."""
-    step = instance.step(row)
-    return range(row.min or step, row.max + 1, step)
 
 
 def request(program: Program, instance: Instance) -> Amounts:
@@ -112,9 +103,3 @@ def borrowing(program: Program, instance: Instance, amounts: Amounts) -> None:
     for (parent, kind), over_here in overs.items():
         balance = pulp.lpSum(over_here) <= pulp.lpSum(lents[parent, kind])
         program.rule("borrowing", parent, kind, "balance", row=balance)
-
-
-def merit(instance: Instance, amounts: Amounts) -> Expression:
-    """Return Σ merit · value · x(p,k), multiplied so that the coefficients are integers."""
-    factors = scaled(worth(instance))
-    return pulp.lpSum(factors[key] * gpus for key, gpus in amounts.gpus.items())

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pulp
 
-from kalloc.instance import Instance
+from kalloc.instance import Instance, Tier
+from models.allocation import tiers as seatless
 from models.allocation.model import entitlements
-from models.allocation.rules import Amounts, accepted, merit
+from models.allocation.rules import Amounts
+from models.asked import accepted
 from models.outcome import Outcome
 from models.placement import need as needs_of
+from models.placement import tiers as seated
 from models.placement.model import outcome, seats
-from models.placement.rules import Needs, Seating, fragmentation
+from models.placement.rules import Needs, Seating
 from models.placement.rules import need as spans_at_least
-from models.program import Answer, Expression, InexactError, Program, Status
+from models.program import Answer, Expression, Program
+from models.search import Search, decide
 
 
 @dataclass(frozen=True)
 class Model:
-    """The integer program, its decisions and its objectives in order."""
+    """The integer program, its decisions and what projects need."""
 
     program: Program
     amounts: Amounts
     seating: Seating
-    merit: Expression
-    fragmentation: Expression
+    needs: Needs
 
 
 def bundles(instance: Instance, project: str) -> Iterator[dict[str, int]]:
@@ -79,22 +82,22 @@ def build(instance: Instance) -> Model:
     seating = seats(program, instance, amounts.gpus, most)
     needs = need(program, instance, amounts)
     spans_at_least(program, seating, needs)
-    return Model(program, amounts, seating, merit(instance, amounts), fragmentation(instance, seating, needs))
+    return Model(program, amounts, seating, needs)
 
 
 def solve(instance: Instance, solver: str | None = None, time_limit: float | None = None) -> Outcome:
-    """Return a plan of most merit and, when the instance asks for it, among those one scattered least."""
-    start = time.monotonic()
+    """Return a plan that is best on the first tier of the instance, among those best on the second, and so on."""
     model = build(instance)
-    answer = model.program.maximise(model.merit, solver, time_limit)
-    if answer.status == Status.OPTIMAL and "fragmentation" in instance.objective.names:
-        model.program.rule("merit", row=model.merit >= answer(model.merit))
-        left = None if time_limit is None else max(0.1, time_limit - (time.monotonic() - start))
-        best = model.program.minimise(model.fragmentation, solver, left)
-        if best.status == Status.INFEASIBLE:
-            raise InexactError("the solver's own plan of most merit breaks a row of the tier after it")
-        answer = best if best.found else Answer(Status.FEASIBLE, answer.values)
-    if not answer.found:
-        return Outcome(answer.status)
-    allocation = {key: answer(gpus) for key, gpus in model.amounts.gpus.items()}
-    return outcome(instance, answer, allocation, model.seating)
+    search = Search(model.program, solver, time_limit)
+
+    def ask(tier: Tier) -> None:
+        if tier.name in seatless.TIERS:
+            seatless.TIERS[tier.name](search, instance, model.amounts, tier)
+        else:
+            seated.TIERS[tier.name](search, instance, model.seating, model.needs, tier)
+
+    def count(answer: Answer) -> Outcome:
+        allocation = {key: answer(gpus) for key, gpus in model.amounts.gpus.items()}
+        return outcome(instance, answer, allocation, model.seating)
+
+    return decide(search, ((tier, partial(ask, tier)) for tier in instance.objective.tiers), count)

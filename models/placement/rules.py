@@ -126,11 +126,3 @@ def need(program: Program, seats: Seating, needs: Needs) -> None:
         domains[project, depth].append(spanned)
     for key, least in needs.items():
         program.rule("need", *key, row=pulp.lpSum(domains[key]) >= least)
-
-
-def fragmentation(instance: Instance, seats: Seating, needs: Needs) -> Expression:
-    """Return Σ weight · (spans − need) over projects and levels."""
-    weights = instance.topology.weights
-    spanned = (weights[depth] * domain for (_, depth, _), domain in seats.spans.items())
-    needed = (weights[depth] * least for (_, depth), least in needs.items())
-    return pulp.lpSum(spanned) - pulp.lpSum(needed)

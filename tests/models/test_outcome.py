@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from kalloc.instance import Project
 from kalloc.plan import Grant, Seat
 from models.joint import solve, to_plan
-from models.outcome import scaled
 from tests.models.small import ask, make, nodes
 
 
@@ -27,11 +24,3 @@ def test_a_plan_has_a_grant_for_every_request() -> None:
     assert [seat.project for seat in plan.seats] == ["a", "z"]
     assert {(seat.path, seat.node) for seat in plan.seats} == {(("r",), "r/n1"), (("s",), "s/n1")}
     assert plan.seats[0] == Seat("a", "h", plan.seats[0].path, f"{plan.seats[0].path[0]}/n1", 2)
-
-
-def test_merits_are_scaled_to_the_smallest_integers() -> None:
-    """0.4, 1 and 0 are in the proportions of 2, 5 and 0; nothing but zeros stays so."""
-    numbers = {("p", "h"): Fraction("0.4"), ("q", "h"): Fraction(1), ("o", "h"): Fraction(0)}
-    assert scaled(numbers) == {("p", "h"): 2, ("q", "h"): 5, ("o", "h"): 0}
-    assert scaled({("o", "h"): Fraction(0)}) == {("o", "h"): 0}
-    assert scaled({}) == {}

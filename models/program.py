@@ -76,7 +76,7 @@ class Program:
     def rule(self, label: str, *keys: object, row: Any) -> None:
         """Add a row of the rule ``label``; a row without variables that holds is left out."""
         if any(abs(factor) > LARGEST_FACTOR for factor in row.expr.values()):
-            raise InexactError(f"a row of {label} is too fine for a floating-point solver; round rates, prices or watts")
+            raise InexactError(f"a row of {label} is too fine for a floating-point solver; round rates, prices, watts")
         if row.expr or not _holds(row, 0):
             self.problem.addConstraint(row, self._name(label, keys))
 
@@ -121,8 +121,30 @@ class Program:
         try:
             self.problem.solve(_solver(CBC, seconds, "preprocess off", *EXACT))
         except pulp.PulpSolverError:
-            # CBC crashes without preprocessing where its root finds the model impossible.
-            self.problem.solve(_solver(CBC, seconds, *EXACT))
+            # CBC crashes without preprocessing where its root finds the model impossible, and with it says it is not.
+            if self._missing(seconds) > 0:
+                self.problem.assignStatus(pulp.LpStatusInfeasible, pulp.LpSolutionInfeasible)
+            else:
+                self.problem.solve(_solver(CBC, seconds, *EXACT))
+
+    def _missing(self, seconds: float | None) -> int:
+        """Return the least that must be added to or taken from the rows so that some integers meet them all."""
+        eased = pulp.LpProblem("eased", pulp.LpMinimize)
+        copies = {
+            one.name: eased.add_variable(one.name, one.lowBound, one.upBound, cat=one.cat)
+            for one in self.problem.variables()
+        }
+        eases = []
+        for number, row in enumerate(self.problem.constraints()):
+            more, less = (eased.add_variable(f"{name}{number}", 0) for name in ("more", "less"))
+            total = pulp.lpSum(int(factor) * copies[one.name] for one, factor in row.expr.items()) + int(row.constant)
+            eased_row = total + more - less
+            senses = {pulp.LpConstraintEQ: eased_row == 0, pulp.LpConstraintLE: eased_row <= 0}
+            eased.addConstraint(senses.get(row.sense, eased_row >= 0))
+            eases += [more, less]
+        eased.setObjective(pulp.lpSum(eases))
+        eased.solve(_solver(CBC, seconds, "preprocess off", *EXACT))
+        return round(pulp.value(eased.objective) or 0) if eased.sol_status == pulp.LpSolutionOptimal else 0
 
     def _exact(self) -> dict[str, int]:
         values = {}

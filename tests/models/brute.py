@@ -7,40 +7,118 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import combinations, product
 
-from kalloc.instance import ALL_KINDS, Instance, Project, Quota
+from kalloc.instance import ALL_KINDS, Instance, Project, Quota, Tier
+from tests.models import brute_policy as policy
+from tests.models.brute_policy import Gets, Held, line
 
-Held = Mapping[int, int]
-"""GPUs of a project by node id."""
+Plan = Mapping[str, Held]
+"""What each project holds."""
 
-
-def best(instance: Instance) -> tuple[Fraction, int] | None:
-    """Return the most merit and the least fragmentation among plans that have it, None when there is no plan."""
-    options = [[(held, *_score(instance, row, held)) for held in _seatings(instance, row)] for row in instance.projects]
-    found: tuple[Fraction, int] | None = None
-    for choice in product(*options):
-        merit = sum((merit for _, merit, _ in choice), Fraction(0))
-        score = (merit, sum(fragmentation for _, _, fragmentation in choice))
-        if (found is None or (-score[0], score[1]) < (-found[0], found[1])) and _together(
-            instance, {row.project: held for row, (held, _, _) in zip(instance.projects, choice, strict=True)}
-        ):
-            found = score
-    return found
+Reached = tuple[str, Fraction, tuple[Fraction, ...]]
+"""A tier, its value and, for max-min, all shares from the smallest."""
 
 
-def _line(instance: Instance, pool: str) -> list[str]:
-    parent = {row.pool: row.parent for row in instance.pools}
-    line = [pool]
-    while (above := parent[line[-1]]) is not None:
-        line.append(above)
-    return line
+def best(instance: Instance) -> list[Reached] | None:
+    """Return what the best plan reaches on every tier, in their order; None when there is no plan."""
+    options = {row.project: list(_seatings(instance, row)) for row in instance.projects}
+    tiers = instance.objective.tiers
+    judge = _Judge(instance)
+    found: list[tuple[Fraction, ...]] | None = None
+    plan: Plan | None = None
+    for candidate in _plans(instance, options):
+        if not judge.allowed(candidate):
+            continue
+        if found is None or judge.better(candidate, found):
+            found, plan = [judge.key(tier, candidate) for tier in tiers], candidate
+    if found is None or plan is None:
+        return None
+    return [judge.reached(tier, key, plan) for tier, key in zip(tiers, found, strict=True)]
+
+
+def _plans(instance: Instance, options: Mapping[str, list[Held]]) -> Iterator[Plan]:
+    """Yield every choice of what each project holds that nodes have room for."""
+    room = [_room(instance, node) for node in range(instance.topology.node_count)]
+    names = list(options)
+
+    def fill(plan: dict[str, Held], left: list[int]) -> Iterator[Plan]:
+        if len(plan) == len(names):
+            yield plan
+            return
+        name = names[len(plan)]
+        for held in options[name]:
+            after = [gpus - held.get(node, 0) for node, gpus in enumerate(left)]
+            if min(after, default=0) >= 0:
+                yield from fill({**plan, name: held}, after)
+
+    yield from fill({}, room)
+
+
+class _Judge:
+    """What is allowed and what is better; what depends on the allocation alone is worked out once for each."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._allocations: dict[object, bool] = {}
+        self._keys: dict[object, tuple[Fraction, ...]] = {}
+        self._scatters: dict[object, int] = {}
+
+    def _allocation(self, plan: Plan) -> tuple[object, Gets]:
+        gets = {project: _gets(self.instance, held) for project, held in plan.items()}
+        return tuple(tuple(sorted(got.items())) for got in gets.values()), gets
+
+    def allowed(self, plan: Plan) -> bool:
+        """Tell whether what projects get and hold fits together."""
+        allocation, gets = self._allocation(plan)
+        if allocation not in self._allocations:
+            self._allocations[allocation] = _together(self.instance, gets)
+        return (
+            self._allocations[allocation]
+            and all(_lent(self.instance, plan, row) <= row.lend for row in self.instance.quotas)
+            and policy.power(self.instance, plan)
+            and policy.exclusive(self.instance, plan)
+        )
+
+    def better(self, plan: Plan, than: list[tuple[Fraction, ...]]) -> bool:
+        """Tell whether a plan is better on the first tier on which it differs."""
+        for tier, known in zip(self.instance.objective.tiers, than, strict=True):
+            key = self.key(tier, plan)
+            if key != known:
+                return key > known
+        return False
+
+    def key(self, tier: Tier, plan: Plan) -> tuple[Fraction, ...]:
+        """Return what is compared on a tier, part after part: more is better."""
+        if tier.name == "reserve":
+            return (policy.reserve(self.instance, tier, plan),)
+        if tier.name == "fragmentation":
+            return (Fraction(-sum(self._scatter(row, plan[row.project]) for row in self.instance.projects)),)
+        allocation, gets = self._allocation(plan)
+        if (tier.name, allocation) not in self._keys:
+            self._keys[tier.name, allocation] = policy.key(self.instance, tier, gets)
+        return self._keys[tier.name, allocation]
+
+    def _scatter(self, project: Project, held: Held) -> int:
+        known = (project.project, tuple(held.items()))
+        if known not in self._scatters:
+            self._scatters[known] = _scatter(self.instance, project, held)
+        return self._scatters[known]
+
+    def reached(self, tier: Tier, key: tuple[Fraction, ...], plan: Plan) -> Reached:
+        """Return a tier's value as the rules' page has it."""
+        if tier.name == "fairness" and tier.rule == "maxmin":
+            return tier.name, min(key, default=Fraction(0)), key
+        if tier.name == "ranked":
+            return tier.name, *self.key(Tier(name="merit"), plan), ()
+        less = tier.name in ("guarantees", "balance", "fragmentation")
+        return tier.name, -key[0] if less else key[0], ()
 
 
 def _serves(instance: Instance, owner: str, pool: str, kind: str) -> bool:
     parent = {row.pool: row.parent for row in instance.pools}
     rows = [row for row in instance.quotas if row.kind in (kind, ALL_KINDS)]
-    line, above_owner = _line(instance, pool), _line(instance, owner)
-    return owner in line or any(
-        mine.pool in line
+    mine_up, above_owner = line(instance, pool), line(instance, owner)
+    return owner in mine_up or any(
+        mine.pool in mine_up
         and mine.borrow > 0
         and theirs.pool in above_owner
         and theirs.lend > 0
@@ -97,12 +175,16 @@ def _alone(instance: Instance, project: Project, held: Held) -> bool:
         row = rows.get(kind)
         if row is None or gpus > row.max or gpus < row.min or (gpus - row.min) % instance.step(row):
             return False
-        line = _line(instance, project.pool)
-        if any(cap.kind == kind and cap.pool in line and gpus > cap.gpus for cap in instance.caps):
+        above = line(instance, project.pool)
+        if any(cap.kind == kind and cap.pool in above and gpus > cap.gpus for cap in instance.caps):
             return False
     if project.mix == "one" and len(gets) > 1:
         return False
     if project.mandatory and not any(gets[kind] >= row.min for kind, row in rows.items()):
+        return False
+    if held and not policy.call(instance, project):
+        return False
+    if not policy.shapes(instance, project, held):
         return False
     levels = instance.topology.levels
     return project.level is None or _spans(instance, held, levels.index(project.level)) <= 1
@@ -112,14 +194,12 @@ def _spans(instance: Instance, held: Held, depth: int) -> int:
     return len({int(instance.topology.domain[depth][node]) for node in held})
 
 
-def _score(instance: Instance, project: Project, held: Held) -> tuple[Fraction, int]:
-    gets = _gets(instance, held)
-    values = {row.kind: instance.value(row) for row in instance.requests if row.project == project.project}
-    worth = sum((Fraction(str(values[kind])) * gpus for kind, gpus in gets.items()), Fraction(0))
-    extra = 0
-    for depth, weight in enumerate(instance.topology.weights):
+def _scatter(instance: Instance, project: Project, held: Held) -> int:
+    gets, extra = _gets(instance, held), 0
+    for depth, level in enumerate([*instance.hierarchy.levels, "node"]):
+        weight = instance.hierarchy.weights.get(level, 1) + policy.prefer(instance, project, level)
         extra += weight * (_spans(instance, held, depth) - _need(instance, project, gets, depth))
-    return Fraction(str(project.merit)) * worth, extra
+    return extra
 
 
 def _need(instance: Instance, project: Project, gets: Counter[str], depth: int) -> int:
@@ -134,37 +214,33 @@ def _need(instance: Instance, project: Project, gets: Counter[str], depth: int) 
     raise AssertionError("what a project holds is more than it is offered")
 
 
-def _together(instance: Instance, plan: Mapping[str, Held]) -> bool:
-    """Tell whether what projects hold fits together: room, quota, borrowing, lend."""
-    taken: Counter[int] = Counter()
-    for held in plan.values():
-        taken.update(held)
-    if any(gpus > _room(instance, node) for node, gpus in taken.items()):
-        return False
-    usage = {(row.pool, row.kind): _usage(instance, plan, row) for row in instance.quotas}
+def _together(instance: Instance, gets: Gets) -> bool:
+    """Tell whether what projects get fits together: quota, borrowing, limits, budgets."""
+    usage = {(row.pool, row.kind): _usage(instance, gets, row) for row in instance.quotas}
     return (
         all(usage[row.pool, row.kind] <= row.gpus + row.borrow for row in instance.quotas)
-        and all(_lent(instance, plan, row) <= row.lend for row in instance.quotas)
         and _balanced(instance, usage)
+        and policy.limits(instance, gets)
+        and policy.budgets(instance, gets)
     )
 
 
-def _usage(instance: Instance, plan: Mapping[str, Held], row: Quota) -> int:
+def _usage(instance: Instance, gets: Gets, row: Quota) -> int:
     used = 0
     for project in instance.projects:
-        if row.pool in _line(instance, project.pool):
-            gets = _gets(instance, plan[project.project])
-            used += sum(gets.values()) if row.kind == ALL_KINDS else gets[row.kind]
+        if row.pool in line(instance, project.pool):
+            got = gets[project.project]
+            used += sum(got.values()) if row.kind == ALL_KINDS else got[row.kind]
     return used
 
 
-def _lent(instance: Instance, plan: Mapping[str, Held], row: Quota) -> int:
+def _lent(instance: Instance, plan: Plan, row: Quota) -> int:
     lent = 0
     for project in instance.projects:
-        if row.pool not in _line(instance, project.pool):
+        if row.pool not in line(instance, project.pool):
             for node, gpus in plan[project.project].items():
                 group = instance.topology.row(node)
-                if row.kind in (group.kind, ALL_KINDS) and row.pool in _line(instance, group.owner):
+                if row.kind in (group.kind, ALL_KINDS) and row.pool in line(instance, group.owner):
                     lent += gpus
     return lent
 

@@ -107,6 +107,10 @@ class TierResult:
     value: float
     bound: float | None
     given: str | None
+    profile: tuple[tuple[float, int], ...] = ()
+    """Of a tier of many values: each of them from the first on, and how often it is there."""
+    complete: bool = True
+    """Of a tier of many values: whether all of them are proven, not the first alone."""
 
     @property
     def gap(self) -> float | None:
@@ -114,6 +118,11 @@ class TierResult:
         if self.bound is None:
             return None
         return abs(self.value - self.bound) / max(1.0, abs(self.value))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the tier as the summary has it; the profile only where there is one."""
+        entry = {"name": self.name, "value": self.value, "bound": self.bound, "gap": self.gap, "given": self.given}
+        return entry | ({"profile": [list(pair) for pair in self.profile]} if self.profile else {})
 
 
 @dataclass(frozen=True)
@@ -155,10 +164,7 @@ class Result:
 
     def summary(self) -> dict[str, Any]:
         """Return what ``--json`` prints: see the reference of the plan."""
-        tiers = [
-            {"name": tier.name, "value": tier.value, "bound": tier.bound, "gap": tier.gap, "given": tier.given}
-            for tier in self.tiers
-        ]
+        tiers = [tier.summary() for tier in self.tiers]
         levels = {
             name: {"spans": level.spans, "need": level.need, "bound": level.bound}
             for name, level in self.levels.items()

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
-from kalloc.allocate.model import Allocation
-from kalloc.instance import Instance, Request
+from kalloc.allocate.lexicographic import Settled
+from kalloc.instance import Instance, Request, Tier
+from kalloc.instance.objective import SENSES
+from kalloc.instance.policy import decimal
 from kalloc.plan import Termination, TierResult
 from kalloc.solver import Limits
 from kalloc.verify import Score
 
 Granted = Mapping[tuple[str, str], int]
 """GPUs by project and kind."""
-
-
-class Bounds(Protocol):
-    """What is proven for every plan: None where nothing is."""
-
-    @property
-    def merit_bound(self) -> int | None:
-        """Upper bound in the units of the allocation model."""
-
-    @property
-    def fragmentation_bound(self) -> int | None:
-        """Lower bound over every plan of the same merit."""
 
 
 @dataclass(frozen=True)
@@ -40,35 +30,112 @@ class Proof:
     @property
     def complete(self) -> bool:
         """Whether value and bound meet on every tier, for every plan."""
-        return all(tier.bound == tier.value and tier.given is None for tier in self.tiers)
+        return all(tier.bound == tier.value and tier.given is None and tier.complete for tier in self.tiers)
 
 
 def proof_of(
-    instance: Instance, allocation: Allocation, bounds: Bounds, granted: Granted, value: Score, by_level: int
+    instance: Instance, settled: Sequence[Settled], granted: Granted, value: Score, by_level: int
 ) -> Proof:
     """Put together the bounds of every plan and that of the levels, which takes the allocation as given.
 
     Where no other allocation has as much merit, what holds for this one holds for every plan.
     """
-    everywhere = bounds.fragmentation_bound or 0
-    if everywhere >= by_level or alone(instance, granted):
-        best, given = max(everywhere, by_level), None
+    known = {one.name: one for one in settled}
+    tiers = []
+    scattered, given = by_level, "allocation" if by_level else None
+    everywhere = known.get("fragmentation")
+    if everywhere is not None and everywhere.bound is not None and everywhere.bound >= by_level:
+        scattered, given = int(everywhere.bound), None
+    elif alone(instance, granted):
+        given = None
+    for tier in instance.objective.tiers:
+        if tier.name == "fragmentation":
+            tiers.append(TierResult(tier.name, value.fragmentation, scattered, given))
+        else:
+            tiers.append(_tier(instance, tier, known.get(tier.name), value))
+    return Proof(tuple(tiers), scattered)
+
+
+def _tier(instance: Instance, tier: Tier, settled: Settled | None, value: Score) -> TierResult:
+    """Return a tier whose bound holds for every plan; without a settled one, what can be counted bounds it."""
+    exact = value.tiers[tier.name]
+    profile = tuple((float(share), count) for share, count in value.profile) if tier.rule == "maxmin" else ()
+    if settled is None and tier.name == "reserve":
+        bound: Fraction | None = reservable(instance, tier)
     else:
-        best, given = by_level, "allocation"
-    tiers = {
-        "merit": merit_tier(allocation, bounds.merit_bound, value.merit),
-        "fragmentation": TierResult("fragmentation", value.fragmentation, best, given),
-    }
-    return Proof(tuple(tiers[name] for name in instance.objective.names), best)
+        bound = None if settled is None else settled.bound
+    complete = settled is None or settled.complete
+    if bound is None:
+        return TierResult(tier.name, float(exact), None, None, profile, complete)
+    return TierResult(tier.name, float(exact), _outward(tier.name, bound, exact), None, profile, complete)
+
+
+def reservable(instance: Instance, tier: Tier) -> Fraction:
+    """Return how many domains the tier `reserve` could keep free if nobody but those who stay were there."""
+    return Fraction(min(tier.count or 0, len(instance.policy.empty_domains[tier.level or ""])))
+
+
+def _outward(name: str, bound: Fraction, exact: Fraction) -> float:
+    """Return a bound as a float that is still one."""
+    up = SENSES[name] == "max"
+    if bound == exact or (bound < exact) == up:
+        return float(exact)
+    shown = float(bound)
+    if up and Fraction(shown) < bound:
+        return math.nextafter(shown, math.inf)
+    return math.nextafter(shown, -math.inf) if not up and Fraction(shown) > bound else shown
+
+
+def proven(instance: Instance, value: Score, settled: Sequence[Settled]) -> bool:
+    """Tell whether a plan meets what bounds every plan, on every tier."""
+    known = {one.name: one for one in settled}
+    for tier in instance.objective.tiers:
+        if tier.name == "fragmentation":
+            bound: Fraction | None = Fraction(0)
+        elif tier.name == "reserve":
+            bound = reservable(instance, tier)
+        else:
+            bound = known[tier.name].bound
+        complete = tier.name not in known or known[tier.name].complete
+        if value.tiers[tier.name] != bound or not complete:
+            return False
+        if tier.rule == "maxmin" and value.profile != known[tier.name].profile:
+            return False
+    return True
+
+
+def standing(instance: Instance, value: Score, granted: Granted) -> tuple[object, ...]:
+    """Return what plans are compared by: the more the better, an earlier tier first."""
+    found: list[object] = []
+    for tier in instance.objective.tiers:
+        if tier.name == "ranked":
+            found.append(tuple(_worths(instance, granted)))
+        elif tier.rule == "maxmin":
+            found.append(tuple(share for share, count in value.profile for _ in range(count)))
+        else:
+            found.append(value.tiers[tier.name] * (1 if SENSES[tier.name] == "max" else -1))
+    return tuple(found)
+
+
+def _worths(instance: Instance, granted: Granted) -> Iterator[Fraction]:
+    """Yield what each project gets is worth to it, in the order in which they are served."""
+    for row in sorted(instance.projects, key=lambda row: -row.merit):
+        asked = instance.requests_of[row.project]
+        shares = (granted.get((row.project, ask.kind), 0) * decimal(instance.value(ask)) for ask in asked)
+        yield sum(shares, Fraction(0))
 
 
 def alone(instance: Instance, granted: Granted) -> bool:
-    """Tell whether every project gets the one bundle that has most merit for it, whatever others get.
+    """Tell whether merit leaves no other allocation: every project gets the one bundle that has most for it.
 
     Then any other allocation has less merit. It is a sufficient condition, not a necessary one.
     """
+    names = instance.objective.names
+    if "merit" not in names[: names.index("fragmentation")] if "fragmentation" in names else True:
+        return False
+
     def worth(request: Request) -> Fraction:
-        return Fraction(repr(float(instance.value(request)))) * request.max
+        return decimal(instance.value(request)) * request.max
 
     for project in instance.projects:
         rows = instance.requests_of[project.project]
@@ -81,17 +148,6 @@ def alone(instance: Instance, granted: Granted) -> bool:
         if project.mix == "one" and rows and (len(full) != 1 or any(worth(row) >= worth(full[0]) for row in others)):
             return False
     return True
-
-
-def merit_tier(allocation: Allocation, bound: int | None, value: Fraction) -> TierResult:
-    """Return the tier `merit`; a bound is rounded so that it stays one."""
-    if bound is None:
-        return TierResult("merit", float(value), None, None)
-    exact = Fraction(bound, allocation.unit)
-    shown = float(exact)
-    if Fraction(shown) < exact and exact != value:
-        shown = math.nextafter(shown, math.inf)
-    return TierResult("merit", float(value), max(shown, float(value)), None)
 
 
 def termination_of(proof: Proof, limits: Limits, cut_short: bool) -> Termination:

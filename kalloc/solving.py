@@ -8,14 +8,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from kalloc.allocate.model import Allocation, build, count, decode, merit
+from kalloc.allocate.build import build
+from kalloc.allocate.decode import Granted, decode
+from kalloc.allocate.lexicographic import NoAnswerError, Search, Settled
+from kalloc.allocate.model import Allocation
+from kalloc.allocate.tiers import prepare, settle
 from kalloc.clash import clash_of
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
 from kalloc.explain import reasons
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.place.bounds import fewest_spans
-from kalloc.place.engine import scattering, seat_all, spans_of
+from kalloc.place.engine import seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
@@ -23,12 +27,9 @@ from kalloc.place.runs import Run as LevelRun
 from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
-from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
-from kalloc.solver import Answer, Limits, Status, Stop, solve_cp_sat, solve_scip
+from kalloc.proof import facts_of, gpus_of, proof_of, proven, standing, termination_of
+from kalloc.solver import Limits, Status, Stop
 from kalloc.verify import Needs, Score, score, verify
-
-Granted = dict[tuple[str, str], int]
-"""GPUs by project and kind."""
 
 JOINT_NODES = 3_000
 JOINT_VARIABLES = 8_000
@@ -76,14 +77,24 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Allocated:
+    """An allocation that was decided with seats only counted: what its tiers came to bounds every plan."""
+
+    allocation: Allocation
+    granted: Granted
+    settled: list[Settled]
+    rows: int
+    size: int
+    """Rows and variables of the model before any tier was settled."""
+
+
+@dataclass(frozen=True)
 class Decision:
-    """Who gets what and sits where, with what is proven for every plan, None where nothing is."""
+    """Who gets what and sits where, and what its tiers came to: their bounds hold for every plan."""
 
     granted: Granted
     seats: Seats
-    merit_bound: int | None
-    """In the units of the allocation model."""
-    fragmentation_bound: int | None
+    settled: list[Settled]
 
 
 def solve(
@@ -117,93 +128,105 @@ def solve(
     limits = Limits(deadline=deadline, stop=stop, seed=seed, threads=workers, gap=gap)
     run = Run(instance, limits, on_progress)
     rooms = Rooms.of(instance)
-    allocation, answer = allocate(run, rooms)
+    allocated = allocate(run, rooms)
     began = time.monotonic()
-    decision = decide(run, rooms, allocation, answer)
-    result = conclude(run, rooms, allocation, decision, began)
+    decision = decide(run, rooms, allocated)
+    result = conclude(run, rooms, decision, began)
     run.tell("done", result.fragmentation, result.fragmentation_bound)
     return result
 
 
-def allocate(run: Run, rooms: Rooms) -> tuple[Allocation, Answer]:
-    """Decide who gets how much, seats only counted; the answer bounds the merit of every plan."""
+def allocate(run: Run, rooms: Rooms) -> Allocated:
+    """Decide who gets how much, seats only counted, tier after tier."""
     began = time.monotonic()
     allocation = build(run.instance, rooms)
-    for variable, factor in merit(allocation):
-        allocation.model.cost[variable] -= factor
+    prepare(allocation)
     half = run.share(ALLOCATE_SHARE)
-    answer = solve_scip(allocation.model, half)
+    rows, size = len(allocation.model.row_lower), allocation.model.size
+    try:
+        granted, settled = settle_all(run, allocation, half)
+    except NoAnswerError as error:
+        if error.infeasible:
+            allocation.model.truncate(rows, size)
+            raise InfeasibleError(clash_of(allocation, run.limits)) from None
+        raise NoPlanError("no allocation was found within the limits; give more time") from None
     run.cut_short |= half.over
-    if answer.values is None and answer.status is not Status.INFEASIBLE and not run.limits.over:
-        answer = solve_cp_sat(allocation.model, run.limits)
-    if answer.status is Status.INFEASIBLE:
-        raise InfeasibleError(clash_of(allocation, run.limits))
-    if answer.values is None:
-        raise NoPlanError("no allocation was found within the limits; give more time")
     run.seconds["allocate"] = time.monotonic() - began
-    unit = allocation.unit
-    run.tell("allocate", -(answer.value or 0) / unit, None if answer.bound is None else -answer.bound / unit)
-    return allocation, answer
+    return Allocated(allocation, granted, settled, rows, size)
 
 
-def decide(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision:
-    """Seat the best allocation; where that leaves a doubt and the instance is small, decide both tiers together."""
+def settle_all(run: Run, allocation: Allocation, limits: Limits) -> tuple[Granted, list[Settled]]:
+    """Settle the tiers that need no seats.
+
+    Raises:
+        NoAnswerError: when there is no allocation, or none was found.
+    """
+    search = Search(allocation, limits)
+
+    def tell(one: Settled) -> None:
+        run.tell("allocate", float(one.value), None if one.bound is None else float(one.bound))
+
+    settled = settle(search, run.instance.objective.tiers, {}, tell)
+    assert search.values is not None
+    return decode(allocation, search.values), settled
+
+
+def decide(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
+    """Seat the best allocation; where that leaves a doubt and the instance is small, decide all tiers together."""
     failure: NoPlanError | None = None
     staged: Decision | None = None
     try:
-        staged = place(run, rooms, allocation, answer)
+        staged = place(run, rooms, allocated)
     except NoPlanError as error:
         failure = error
-    if staged is not None and worth(run, allocation, rooms, staged) == (staged.merit_bound, 0):
+    if run.instance.topology.node_count > JOINT_NODES or run.limits.over:
+        joint = None
+    elif staged is not None and proven(run.instance, worth(run, staged), staged.settled):
         return staged
-    joint = decide_jointly(run, rooms, answer)
+    else:
+        joint = decide_jointly(run, rooms, allocated)
     if joint is None:
         if staged is None:
             assert failure is not None
             raise failure
         return staged
-    if staged is not None and worth(run, allocation, rooms, staged) >= worth(run, allocation, rooms, joint):
-        return replace(joint, granted=staged.granted, seats=staged.seats)
+    if staged is not None:
+        ours, theirs = (standing(run.instance, worth(run, one), one.granted) for one in (staged, joint))
+        if ours >= theirs:
+            return replace(joint, granted=staged.granted, seats=staged.seats) if ours == theirs else staged
     return joint
 
 
-def worth(run: Run, allocation: Allocation, rooms: Rooms, decision: Decision) -> tuple[int, int]:
-    """Return merit in the units of the allocation model and fragmentation below zero: the more the better."""
-    needed_cost = sum(weighed(run, decision.granted).values())
-    return count(allocation, decision.granted), needed_cost - scattering(rooms, decision.seats)
+def worth(run: Run, decision: Decision) -> Score:
+    """Return the exact value of a decision."""
+    return score(run.instance, plan_of(run.instance, decision))
 
 
-def decide_jointly(run: Run, rooms: Rooms, answer: Answer) -> Decision | None:
-    """Decide both tiers in one exact model where that is small enough; its bounds hold for every plan."""
-    if run.instance.topology.node_count > JOINT_NODES or run.limits.over:
-        return None
-    most = None if answer.status is not Status.OPTIMAL or answer.value is None else -answer.value
+def decide_jointly(run: Run, rooms: Rooms, allocated: Allocated) -> Decision | None:
+    """Decide all tiers in one exact model where that is small enough; its bounds hold for every plan."""
+    known = {one.name: one.value for one in allocated.settled if one.value == one.bound and one.complete}
     half = run.share(JOINT_SHARE)
     try:
-        status, found = solve_joint(run.instance, rooms, most, JOINT_VARIABLES, half)
+        status, found = solve_joint(run.instance, rooms, known, JOINT_VARIABLES, half)
     except (TooLargeError, TooManyBundlesError):
         return None
     run.cut_short |= half.over
     if status is Status.INFEASIBLE:
         raise InfeasibleError(seating_clash(run.instance, JOINT_VARIABLES, run.limits))
-    if found is None:
-        return None
-    return Decision(found.granted, found.seats, found.merit, max(0, found.fragmentation_bound or 0))
+    return None if found is None else Decision(found.granted, found.seats, found.settled)
 
 
-def place(run: Run, rooms: Rooms, allocation: Allocation, answer: Answer) -> Decision:
+def place(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
     """Seat what the allocation grants; where that fails, decide again without one project that is in the way."""
-    bound = None if answer.bound is None else -answer.bound
+    granted = allocated.granted
     for _ in range(MAX_RETRIES):
-        assert answer.values is not None
-        granted = decode(allocation, answer.values)
         try:
-            return Decision(granted, seat(run, rooms, granted), bound, 0)
+            return Decision(granted, seat(run, rooms, granted), allocated.settled)
         except NoRoomError as error:
-            again = allocate_fewer(allocation, answer, error.project, run.limits)
-        if again.values is None:
+            fewer = allocate_fewer(run, allocated, granted, error.project)
+        if fewer is None:
             break
-        answer = again
+        granted = fewer
     raise NoPlanError("the projects that were granted GPUs could not be seated; give more time or drop a level")
 
 
@@ -223,24 +246,33 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     return seats
 
 
-def allocate_fewer(allocation: Allocation, answer: Answer, project: str, limits: Limits) -> Answer:
+def allocate_fewer(run: Run, allocated: Allocated, granted: Granted, project: str) -> Granted | None:
     """Decide again with one project less served among those alike one that could not be seated.
 
-    Where that one must be served, one of the least merit makes room for it.
+    Where that one must be served, one of the least merit makes room for it. None where nobody can make room.
     """
-    assert answer.values is not None
-    served = {key: int(answer.values[variable]) for key, variable in allocation.served.items()}
+    allocation = allocated.allocation
+    served = {key: _served(allocation, granted, *key) for key in allocation.served}
     optional = [key for key, count in served.items() if count and not allocation.classes[key[0]].bound]
     own = [key for key in optional if project in allocation.classes[key[0]].members]
     if not optional:
-        return Answer.nothing(Status.UNKNOWN)
+        return None
     fewer = own or [min(optional, key=lambda key: allocation.classes[key[0]].offers[key[1]].worth)]
+    allocation.model.truncate(allocated.rows, allocated.size)
     for key in fewer:
         allocation.model.upper[allocation.served[key]] = served[key] - 1
-    return solve_scip(allocation.model, limits)
+    try:
+        return settle_all(run, allocation, run.limits)[0]
+    except NoAnswerError:
+        return None
 
 
-def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision, began: float) -> Result:
+def _served(allocation: Allocation, granted: Granted, index: int, offer: int) -> int:
+    members = allocation.classes[index]
+    return sum(1 for member in members.members if granted.get((member, members.offers[offer].kind)))
+
+
+def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result:
     """Check the plan, bound every level, and put together what is proven."""
     plan = plan_of(run.instance, decision)
     checking = time.monotonic()
@@ -249,11 +281,11 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
         raise PlanRejectedError([str(violation) for violation in violations])
     value = score(run.instance, plan)
     checked = time.monotonic()
-    run.record(value.fragmentation, decision.fragmentation_bound)
-    levels, least = bound_levels(run, rooms, decision, value)
+    run.record(value.fragmentation, None)
+    levels, least = bound_levels(run, rooms.relaxed, decision, value)
     run.seconds["place"] = time.monotonic() - began - (checked - checking)
     run.seconds["verify"] = checked - checking
-    proof = proof_of(run.instance, allocation, decision, decision.granted, value, least)
+    proof = proof_of(run.instance, decision.settled, decision.granted, value, least)
     run.record(value.fragmentation, proof.fragmentation_bound)
     return Result(
         plan=plan,

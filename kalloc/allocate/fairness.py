@@ -39,7 +39,7 @@ class Sharer:
     """Of a sum: a variable that is 1 only where it is at least so many GPUs."""
 
     def at_least(self, allocation: Allocation, share: Fraction) -> Terms:
-        """Return how many have at least a share, as terms; a constant is left out, as for a share of 0."""
+        """Return how many have at least a share over 0, as terms."""
         gpus = math.ceil(share * self.whole)
         if self.rungs:
             firsts = [next((rung for amount, rung in rungs if amount >= gpus), None) for rungs in self.rungs]
@@ -153,20 +153,24 @@ def maxmin(search: Search, everyone: Sequence[Sharer]) -> Settled:
     while left and complete:
         _push(search, everyone, left)
         share = _smallest(search, everyone, left)
-        more = _above(everyone, share)
-        terms = [term for one in everyone for term in one.at_least(search.allocation, more)]
-        answer = search.maximise(terms)
-        if answer.status is not Status.OPTIMAL or answer.value is None:
-            complete = False
-        elif -answer.value < left:
-            profile.append((share, left + answer.value))
-            left = -answer.value
-            search.allocation.model.row(terms, left, None)
+        search.allocation.model.row(_at_least(search, everyone, share), left if share else 0, None)
+        more = _at_least(search, everyone, _above(everyone, share))
+        answer = search.maximise(more)
+        complete = answer.status is Status.OPTIMAL and answer.value is not None
+        if complete and -(answer.value or 0) < left:
+            profile.append((share, left + (answer.value or 0)))
+            left = -(answer.value or 0)
+            search.allocation.model.row(more, left, None)
     if not complete:
         _keep(search, everyone)
     found = sorted(share for one in everyone for share in one.shares(search))
     bound = found[0] if profile else None
     return Settled("fairness", found[0], bound, complete, tuple(profile))
+
+
+def _at_least(search: Search, everyone: Iterable[Sharer], share: Fraction) -> Terms:
+    """Return how many have at least a share over 0, as terms."""
+    return [term for one in everyone for term in one.at_least(search.allocation, share)]
 
 
 def _smallest(search: Search, everyone: Sequence[Sharer], left: int) -> Fraction:

@@ -85,5 +85,5 @@ class Search:
         reached = self.of(goal.terms) if answer.value is None else -answer.value
         bound = None if answer.bound is None else goal.value(-answer.bound)
         self.allocation.model.row(goal.terms, reached, None)
-        return Settled(name, goal.value(reached), bound)
+        return Settled(name, goal.value(reached), bound, complete=goal.exact)
 

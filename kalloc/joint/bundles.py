@@ -80,7 +80,7 @@ class Bundles:
         """Yield project, class and way of all who are served; of alike ones the first get what is worth most."""
         for index, members in enumerate(self.allocation.classes):
             waiting = iter(members.members)
-            for way, chosen in sorted(self.of_class(index), key=lambda entry: self._order(index, entry[0]), reverse=True):
+            for way, chosen in sorted(self.of_class(index), key=lambda e: self._order(index, e[0]), reverse=True):
                 for _ in range(int(values[chosen])):
                     yield next(waiting), index, way
 

@@ -177,7 +177,8 @@ class Chairs:
     def _exclusive(self, index: int, level: int, domain: int) -> None:
         """Whoever else has GPUs in a domain keeps a project that wants it alone from spanning it."""
         topology, rooms = self._instance.topology, self.allocation.rooms
-        spanned, others = self.spans[index, level, domain], [i for i in range(len(self.allocation.classes)) if i != index]
+        spanned = self.spans[index, level, domain]
+        others = [other for other in range(len(self.allocation.classes)) if other != index]
         inside = [node for node in range(topology.node_count) if int(topology.domain[level][node]) == domain]
         stays = sum(self._here(other, inside)[1] for other in others)
         stays += sum(self._instance.background.get(node, 0) for node in inside)

@@ -20,6 +20,8 @@ def seat_formed(seating: Seating, item: Item) -> None:
     """
     form, topology = item.shape.form, seating.rooms.topology
     assert form is not None
+    if any(gpus % form.multiple[0] for _, gpus in item.shape.amounts):
+        raise NoRoomError(item.project)
     own = _own(seating, item)
     others = (seating.rooms.occupied | (seating.room < seating.rooms.room)) & (own == 0)
     open_to = untouched(topology, form, others)
@@ -44,9 +46,16 @@ def _own(seating: Seating, item: Item) -> Ids:
 
 def _place(seating: Seating, item: Item, gpus: int, offer: list[Ids]) -> None:
     """Seat GPUs of an item where the offers say what each domain can hold."""
-    required = item.shape.level
+    required, topology = item.shape.level, seating.rooms.topology
+    inside = offer[0]
+    homes = [inside]
+    for level in range(1, len(offer)):
+        above = np.zeros(len(offer[level]), dtype=np.int64)
+        above[topology.domain[level]] = topology.domain[level - 1]
+        inside = np.minimum(offer[level], inside[above])
+        homes.append(inside)
     for level in range(len(offer) - 1, -1 if required is None else required - 1, -1):
-        fits = np.flatnonzero(offer[level] >= gpus)
+        fits = np.flatnonzero(homes[level] >= gpus)
         if len(fits):
             return _fill(seating, item, gpus, offer, level, [int(fits[offer[level][fits].argmin()])])
     if required is not None:

@@ -27,7 +27,7 @@ class Size:
 @st.composite
 def instances(draw: st.DrawFn, size: Size) -> Instance:
     """Draw a sound instance; what stays where it may not is made movable."""
-    sower = _Sower(draw, size)
+    sower = Sower(draw, size)
     fields = sower.fields()
     try:
         return Instance(**fields)
@@ -42,10 +42,10 @@ def instances(draw: st.DrawFn, size: Size) -> Instance:
 @st.composite
 def trees(draw: st.DrawFn, size: Size) -> Instance:
     """Draw an instance of one pool and one kind, of one level or more, in which everybody fits."""
-    return _Sower(draw, size).tree()
+    return Sower(draw, size).tree()
 
 
-class _Sower:
+class Sower:
     """Draws the tables one by one: each knows the ones before it."""
 
     def __init__(self, draw: st.DrawFn, size: Size) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 
 import kalloc
-from kalloc.allocate.model import build
+from kalloc.allocate.build import build
 from kalloc.clash import clash_of
 from kalloc.errors import InfeasibleError
 from kalloc.instance import Instance, Placed, Pool, Project, Quota

@@ -1,0 +1,91 @@
+"""The engine against the reference in models/joint, with every rule of policy, and tiers in any order."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, event, given
+
+from kalloc.errors import NoPlanError
+from kalloc.instance import Instance
+from kalloc.instance.objective import SENSES
+from kalloc.plan import Result
+from kalloc.verify import score
+from models import joint
+from models.outcome import Outcome
+from models.program import InexactError, Status
+from tests.engine.drawing import Size
+from tests.engine.judging import engine
+from tests.engine.policy_drawing import policies
+from tests.engine.test_against_reference import often
+
+SMALL = Size(nodes=5, gpus=4, projects=4, levels=2)
+
+
+def reference_of(instance: Instance) -> Outcome | None:
+    """Return the reference's answer, None where its solver is found to be inexact."""
+    try:
+        return joint.solve(instance)
+    except InexactError:
+        return None
+
+
+def same_tiers(instance: Instance, result: Result, reference: Outcome) -> None:
+    """Every tier has the reference's value, exactly, and all its shares."""
+    exact = score(instance, result.plan)
+    for tier in reference.tiers:
+        assert exact.tiers[tier.name] == tier.value, tier.name
+        if tier.profile:
+            assert [share for share, count in exact.profile for _ in range(count)] == list(tier.profile)
+
+
+@pytest.mark.parametrize("seats", [False, True], ids=["without seats", "with seats"])
+def test_every_tier_is_that_of_the_reference(seats: bool) -> None:
+    """Every tier equals the reference's and is proven, whatever rules there are and in whatever order tiers stand."""
+
+    @given(instance=policies(SMALL, seats))
+    @often(250)
+    def each(instance: Instance) -> None:
+        reference = reference_of(instance)
+        assume(reference is not None)
+        assert reference is not None
+        result = engine(instance)
+        event(f"reference {reference.status}")
+        assert (result is None) == (reference.status is Status.INFEASIBLE)
+        if result is not None:
+            same_tiers(instance, result, reference)
+            assert result.solution == "proven"
+
+    each()
+
+
+@pytest.mark.parametrize("seats", [False, True], ids=["without seats", "with seats"])
+def test_stages_stay_on_the_right_side(monkeypatch: pytest.MonkeyPatch, seats: bool) -> None:
+    """Without the joint model the first tier is never better than the optimum, and its bound never on the wrong side."""
+    monkeypatch.setattr("kalloc.solving.JOINT_VARIABLES", 0)
+
+    @given(instance=policies(SMALL, seats))
+    @often(150)
+    def each(instance: Instance) -> None:
+        reference = reference_of(instance)
+        assume(reference is not None)
+        assert reference is not None
+        try:
+            result = engine(instance)
+        except NoPlanError:
+            event("no plan found")
+            return
+        if result is None:
+            assert reference.status is Status.INFEASIBLE
+            return
+        first = result.tiers[0]
+        sign = 1 if SENSES[first.name] == "max" else -1
+        best = reference.tiers[0].value
+        if first.name != "ranked":
+            assert sign * score(instance, result.plan).tiers[first.name] <= sign * best
+            assert first.bound is None or first.given or sign * Fraction(first.bound) >= sign * Fraction(float(best))
+        if result.solution == "proven":
+            same_tiers(instance, result, reference)
+
+    each()

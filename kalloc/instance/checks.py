@@ -44,7 +44,7 @@ def _keys(instance: Instance, report: Report) -> None:
             key = tuple(getattr(row, column) for column in columns)
             first = seen.setdefault(key, index)
             if first != index:
-                what = ", ".join(f"{column} {value!r}" for column, value in zip(columns, key, strict=True))
+                what = ", ".join(f"{column} {value!r}" for column, value in zip(columns, key, strict=True) if value)
                 where = report.row(table, first)
                 report.add(table, index, columns[-1], f"{what} is already in {where}; keep one of them")
 

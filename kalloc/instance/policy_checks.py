@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,14 @@ import numpy as np
 
 from kalloc.instance.hints import nearest
 from kalloc.instance.objective import SETTINGS, Tier
-from kalloc.instance.policy import decimal, subject_of
+from kalloc.instance.policy import decimal
 from kalloc.instance.report import HEAD, Report
 from kalloc.instance.sound import Sound
 from kalloc.instance.topology import NODE
 
 if TYPE_CHECKING:
     from kalloc.instance.instance import Instance
-    from kalloc.instance.policy_rows import Limit, Shape
+    from kalloc.instance.policy_rows import Power, Shape
 
 SIZED = {"segment", "spread", "prefer"}
 """Shapes that need an amount."""
@@ -40,14 +41,15 @@ def _settings(instance: Instance, tier: Tier, levels_known: bool) -> Iterator[tu
     takes = SETTINGS.get(tier.name, {})
     for setting in ("rule", "by", "of", "unit", "level", "count"):
         if getattr(tier, setting) is not None and setting not in takes:
-            yield setting, f"tier {tier.name!r} has no setting {setting!r}; {nearest(setting, takes)}"
+            known = " and ".join(map(repr, takes)) or "none"
+            yield setting, f"tier {tier.name!r} has no setting {setting!r}; it takes {known}"
         elif getattr(tier, setting) is None and setting in takes:
             yield setting, f"tier {tier.name!r} needs the setting {setting!r}"
     levels = (*instance.hierarchy.levels, NODE)
     if tier.name == "reserve" and tier.level is not None and tier.level not in levels and levels_known:
         yield "level", f"unknown level {tier.level!r}; {nearest(tier.level, levels)}"
     if tier.of == "quota" and tier.by != "pool":
-        yield "of", "only pools have quotas; write by = \"pool\", or of = \"asked\""
+        yield "of", 'only pools have quotas; write by = "pool", or of = "asked"'
     if tier.name == "balance" and all(row.share is None for row in instance.groups):
         yield "", "tier 'balance' needs a share for some group in groups.csv"
     if tier.name == "guarantees" and not instance.guarantees:
@@ -126,78 +128,121 @@ def _shape_rows(instance: Instance, report: Report) -> None:
             report.add("shapes", index, "level", f"nodes are taken as a whole, not a {row.level}; clear the level")
         elif row.shape != "whole" and row.level is None:
             report.add("shapes", index, "level", f"shape {row.shape!r} needs a level; {nearest('', levels)}")
-        elif row.level is not None and row.level not in levels and "levels" not in report.unread:
-            report.add("shapes", index, "level", f"unknown level {row.level!r}; {nearest(row.level, levels)}")
         if row.shape in SIZED and row.amount is None:
             report.add("shapes", index, "amount", f"shape {row.shape!r} needs an amount")
         elif row.shape not in SIZED and row.amount is not None:
             report.add("shapes", index, "amount", f"shape {row.shape!r} takes no amount; clear it")
 
 
-def _subjects(part: Sound, report: Report) -> None:
-    """A limit that names an applicant, a group or a region names one that some project has."""
-    if "projects" in report.unread:
+def _level_names(instance: Instance, report: Report) -> None:
+    levels = (*instance.hierarchy.levels, NODE)
+    if "levels" in report.unread:
         return
-    for index, row in part.rows("limits", part.instance.limits):
-        known = _known(part, row)
-        if row.of is not None and row.of not in known:
-            message = f"no project has the {row.per} {row.of!r}; {nearest(row.of, known)}"
+    tables: dict[str, Sequence[Shape | Power]] = {"shapes": instance.shapes, "power": instance.power}
+    for table, rows in tables.items():
+        for index, row in enumerate(rows):
+            if row.level is not None and row.level not in levels and report.sound(table, index, "level"):
+                report.add(table, index, "level", f"unknown level {row.level!r}; {nearest(row.level, levels)}")
+
+
+def _nested(instance: Instance, report: Report) -> None:
+    """Segments of a coarse level are made of whole segments of the finer ones."""
+    levels = [NODE, *reversed(instance.hierarchy.levels)]
+    segments: dict[str, list[tuple[int, int, int]]] = {}
+    for index, row in enumerate(instance.shapes):
+        if report.whole("shapes", index) and row.shape == "segment" and row.level in levels and row.amount:
+            segments.setdefault(row.project, []).append((levels.index(row.level), index, row.amount))
+    for project, found in segments.items():
+        for (_, _, fine), (_, index, coarse) in pairwise(sorted(found)):
+            if coarse % fine:
+                message = f"{coarse} GPUs of project {project!r} are not made of its finer segments of {fine}"
+                report.add("shapes", index, "amount", f"{message}; take a multiple of {fine}")
+
+
+def _subjects(instance: Instance, report: Report) -> None:
+    """A limit that names an applicant, a group or a region names one that some project has."""
+    known = {per: _known(instance, per, report) for per in ("applicant", "group", "region")}
+    for index, row in enumerate(instance.limits):
+        names = known.get(row.per)
+        if row.of is not None and names is not None and row.of not in names and report.whole("limits", index):
+            message = f"no project has the {row.per} {row.of!r}; {nearest(row.of, names)}"
             report.add("limits", index, "of", message)
-        elif row.least is not None and not known:
-            message = f"limit {row.limit!r} demands GPUs for projects, but counts none"
+
+
+def _known(instance: Instance, column: str, report: Report) -> set[str] | None:
+    """Return what projects have in a column, None where that is not known of all."""
+    rows = range(len(instance.projects))
+    if "projects" in report.unread or not all(report.sound("projects", index, column) for index in rows):
+        return None
+    return {name for row in instance.projects if (name := getattr(row, column)) is not None}
+
+
+def _counted(part: Sound, report: Report) -> None:
+    """A limit counts somebody where it names whom, or demands something."""
+    if not part.complete:
+        return
+    counted = {subject.limit.limit for subject in part.instance.policy.subjects}
+    for index, row in part.rows("limits", part.instance.limits):
+        within = f" of pool {row.pool!r}" if row.pool is not None else ""
+        if row.limit not in counted and row.of is not None:
+            message = f"no project{within} has the {row.per} {row.of!r}; correct of or pool"
+            report.add("limits", index, "of", message)
+        elif row.limit not in counted and row.least is not None:
+            message = f"limit {row.limit!r} demands GPUs, but no project{within} is counted"
             report.add("limits", index, "least", message)
 
 
-def _known(part: Sound, row: Limit) -> set[str]:
-    tree = part.instance.pool_tree
-    names = (
-        subject_of(row, project)
-        for project in part.instance.projects
-        if row.pool is None or project.pool in tree.below[row.pool]
-    )
-    return {name for name in names if name is not None}
-
-
-def _power_places(part: Sound, report: Report) -> None:
+def _domains(part: Sound, report: Report) -> None:
+    """A limit on the power of one domain names it by its path."""
     topology, policy = part.instance.topology, part.instance.policy
-    for index, row in part.rows("power", part.instance.power):
-        if row.level not in topology.levels:
-            report.add("power", index, "level", f"unknown level {row.level!r}; {nearest(row.level, topology.levels)}")
-        elif row.domain is not None and part.complete:
+    known: dict[str, set[str]] = {}
+    for index, row in part.rows("power", part.instance.power) if not part.lost else ():
+        if row.domain is None:
+            continue
+        if row.level not in known:
             level = topology.levels.index(row.level)
-            known = {policy.domain_name(level, domain) for domain in range(topology.domain_count(level))}
-            if row.domain not in known:
-                message = f"unknown {row.level} {row.domain!r}; {nearest(row.domain, known)}"
-                report.add("power", index, "domain", message)
+            known[row.level] = {policy.domain_name(level, domain) for domain in range(topology.domain_count(level))}
+        if row.domain not in known[row.level]:
+            message = f"unknown {row.level} {row.domain!r}; {nearest(row.domain, known[row.level])}"
+            report.add("power", index, "domain", message)
 
 
-def _segments(part: Sound, report: Report) -> None:
-    """Segments fit in a domain of their level, into those around them, and into something that is asked."""
-    if not part.complete:
-        return
+def _segment_sizes(part: Sound, report: Report) -> None:
+    """A segment fits in a domain of its level."""
     instance, policy = part.instance, part.instance.policy
+    if part.lost:
+        return
     gpus = np.array([row.gpus for row in instance.inventory], dtype=np.int64)[instance.topology.group]
     largest = [int(np.bincount(domain, weights=gpus).max(initial=0)) for domain in instance.topology.domain]
-    position = {id(row): index for index, row in part.rows("shapes", instance.shapes)}
-    for project, shapes in policy.shapes_of.items():
-        rows = sorted((row for row in shapes if row.shape == "segment"), key=lambda row: -policy.level(row))
-        for row in rows:
-            if _size(row) > largest[policy.level(row)]:
-                message = f"a segment of {row.amount} GPUs is larger than the largest {row.level}: "
-                report.add("shapes", position[id(row)], "amount", f"{message}{largest[policy.level(row)]} GPUs")
-        for fine, coarse in pairwise(rows):
-            if _size(coarse) % _size(fine):
-                message = f"segments of {coarse.amount} GPUs are not made of segments of {fine.amount} GPUs"
-                report.add("shapes", position[id(coarse)], "amount", message)
-        for row in rows:
-            asked = instance.requests_of[project]
-            if asked and not any(gpus % _size(row) == 0 for request in asked for gpus in instance.amounts(request)):
-                message = f"project {project!r} asks no amount that is a multiple of {row.amount} GPUs"
-                report.add("shapes", position[id(row)], "amount", message)
+    for index, row in part.rows("shapes", instance.shapes):
+        if row.shape == "segment" and (row.amount or 0) > largest[policy.level(row)]:
+            most = f"the largest {row.level}, which has {largest[policy.level(row)]} GPUs"
+            report.add("shapes", index, "amount", f"a segment of {row.amount} GPUs is larger than {most}")
 
 
-def _size(row: Shape) -> int:
-    return row.amount or 1
+def _segment_amounts(part: Sound, report: Report) -> None:
+    """Some amount that is asked can be cut into segments; a mix of kinds may, so it is not judged."""
+    instance = part.instance
+    if not part.complete:
+        return
+    for index, row in part.rows("shapes", instance.shapes):
+        asked = instance.requests_of[row.project]
+        mixed = instance.project_of[row.project].mix == "any" and len(asked) > 1
+        if row.shape != "segment" or not asked or mixed:
+            continue
+        if not any(_has_multiple(instance.amounts(request), row.amount or 1) for request in asked):
+            message = f"project {row.project!r} asks no amount that is a multiple of {row.amount} GPUs"
+            report.add("shapes", index, "amount", f"{message}; change amount, or its request")
+
+
+def _has_multiple(amounts: range, size: int) -> bool:
+    """Tell whether a range holds a multiple of a size, without a walk through it."""
+    common = math.gcd(amounts.step, size)
+    if not amounts or amounts.start % common:
+        return False
+    period = size // common
+    first = -amounts.start // common * pow(amounts.step // common, -1, period) % period
+    return first < len(amounts)
 
 
 POLICY_NAMES: tuple[Callable[[Instance, Report], None], ...] = (
@@ -209,5 +254,8 @@ POLICY_NAMES: tuple[Callable[[Instance, Report], None], ...] = (
     _shares,
     _loads,
     _shape_rows,
+    _level_names,
+    _nested,
+    _subjects,
 )
-POLICY_SENSE: tuple[Callable[[Sound, Report], None], ...] = (_subjects, _power_places, _segments)
+POLICY_SENSE: tuple[Callable[[Sound, Report], None], ...] = (_counted, _domains, _segment_sizes, _segment_amounts)

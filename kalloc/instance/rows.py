@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 MAX_GPUS = 10**9
 """No quantity may exceed this, so that every sum of the engine stays exact in 64 bits."""
@@ -21,8 +21,19 @@ Gpus = Annotated[int, Field(ge=0, le=MAX_GPUS)]
 SomeGpus = Annotated[int, Field(ge=1, le=MAX_GPUS)]
 Worth = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
-Day = Annotated[datetime.date, Field(strict=False)]
 Watts = Annotated[int, Field(ge=0, le=10**7)]
+
+
+def _day(given: object) -> object:
+    """Return the day that a text such as 2026-01-28 says; anything else as it is, for pydantic to refuse."""
+    try:
+        return datetime.date.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError:
+        return given
+
+
+Day = Annotated[datetime.date, Field(strict=True), BeforeValidator(_day)]
+"""A day; as a text it is read alike from a table and from a document, and never as seconds since 1970."""
 
 
 class Row(BaseModel):

@@ -22,7 +22,10 @@ from kalloc.io.tables import PATH, ROWS, TABLES, columns, fields
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-NAMES = {"level", "node", PATH, *(name for table in (KEYS, REFERENCES) for names in table.values() for name in names)}
+NAMES = {
+    *("level", "node", "applicant", "region", PATH),
+    *(name for table in (KEYS, REFERENCES) for names in table.values() for name in names),
+}
 """Columns that hold names: all that is read of a row in which something is wrong."""
 
 

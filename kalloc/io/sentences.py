@@ -45,7 +45,8 @@ def _limit(what: str, context: dict[str, Any], given: str) -> str | None:
     if what == "greater_than":
         return f"must be more than {context['gt']:g}, not {given}"
     if what == "less_than_equal":
-        return f"must be {context['le']:,} or less, not {given}"
+        most = context["le"]
+        return f"must be {int(most) if most == int(most) else most:,} or less, not {given}"
     return f"must be a finite number, not {given}" if what == "finite_number" else None
 
 

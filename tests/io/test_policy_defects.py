@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from kalloc.cli import app
-from kalloc.errors import Defect
+from kalloc.errors import Defect, InstanceError
 from kalloc.io import load
 from tests.io.policy import TABLES, TIERS, Records, directory, document, spoiled
 from tests.io.small import defects
+from tests.io.test_load_tables import mangled
 
 FORMS = ("tables", "document")
 Told = tuple[str, int | None, str | None]
@@ -261,3 +263,21 @@ def test_segments_of_a_mix(tmp_path: Path) -> None:
         ("shapes", 3, {"shape": "segment", "level": "site", "amount": 16}),
     )
     assert len(load(directory(tmp_path / "in", mixed)).shapes) == 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mangled(tmp_path: Path, seed: int) -> None:
+    """Whatever a policy table holds, loading ends in an instance or in an InstanceError, and in nothing else."""
+    chance = random.Random(seed)
+    path = directory(tmp_path / "in", TABLES)
+    sound = {file: file.read_bytes() for file in sorted(path.iterdir())}
+    refused = 0
+    for _ in range(60):
+        file = chance.choice(list(sound))
+        file.write_bytes(mangled(sound[file], chance))
+        try:
+            load(path)
+        except InstanceError as error:
+            refused += len(error.defects) > 0
+        file.write_bytes(sound[file])
+    assert refused > 30

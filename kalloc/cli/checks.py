@@ -60,8 +60,8 @@ def _violations(path: Path, directory: Path) -> tuple[list[str], str]:
     found += map(str, broken or claims(instance, plan, summary))
     if found:
         return found, ""
-    value = score(instance, plan)
-    return [], f"merit {number(float(value.merit))}, fragmentation {number(value.fragmentation)}"
+    tiers = score(instance, plan).tiers
+    return [], ", ".join(f"{name} {number(float(value))}" for name, value in tiers.items())
 
 
 @app.command()

@@ -59,6 +59,8 @@ def _text(what: str, context: dict[str, Any], given: str) -> str | None:
         return f"has control characters: {given}"
     if what == "string_unicode":
         return "has characters that are no Unicode text"
+    if what == "too_short":
+        return f"has fewer than {context['min_length']} entries"
     if what == "too_long":
         return f"has more than {context['max_length']} entries"
     if what.startswith("date"):

@@ -48,12 +48,22 @@ def proof_of(
         scattered, given = int(everywhere.bound), None
     elif alone(instance, granted):
         given = None
+    short = False
     for tier in instance.objective.tiers:
+        settled_one = known.get(tier.name)
         if tier.name == "fragmentation":
             tiers.append(TierResult(tier.name, value.fragmentation, scattered, given))
         else:
-            tiers.append(_tier(instance, tier, known.get(tier.name), value))
+            tiers.append(_tier(instance, tier, None if short else settled_one, value))
+        short |= settled_one is not None and _falls_short(tier, settled_one, value)
     return Proof(tuple(tiers), scattered)
+
+
+def _falls_short(tier: Tier, settled: Settled, value: Score) -> bool:
+    """Tell whether a plan is worse than what was settled: bounds of later tiers build on that, and do not hold then."""
+    less = (value.tiers[tier.name] - settled.value) * (1 if SENSES[tier.name] == "max" else -1) < 0
+    shares = settled.profile if tier.rule == "maxmin" else ()
+    return less or (bool(shares) and value.profile != shares) or (tier.name == "ranked" and not settled.complete)
 
 
 def _tier(instance: Instance, tier: Tier, settled: Settled | None, value: Score) -> TierResult:
@@ -65,6 +75,8 @@ def _tier(instance: Instance, tier: Tier, settled: Settled | None, value: Score)
     else:
         bound = None if settled is None else settled.bound
     complete = settled is None or settled.complete
+    if tier.name == "ranked" and bound != exact:
+        bound = None
     if bound is None:
         return TierResult(tier.name, float(exact), None, None, profile, complete)
     return TierResult(tier.name, float(exact), _outward(tier.name, bound, exact), None, profile, complete)

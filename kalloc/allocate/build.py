@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kalloc.allocate.classes import classes_of
+from kalloc.allocate.forms import forms
 from kalloc.allocate.model import Allocation
 from kalloc.allocate.policy import budget, call, limit
 from kalloc.allocate.rules import borrowing, lend, mandatory, mix, quota, request, seats, stays
@@ -25,6 +26,7 @@ def build(instance: Instance, rooms: Rooms, alone: bool = False) -> Allocation:
     call(allocation)
     limit(allocation)
     budget(allocation)
+    forms(allocation)
     lend(allocation)
     seats(allocation)
     return allocation

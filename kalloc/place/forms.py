@@ -41,10 +41,14 @@ def form_of(instance: Instance, project: str) -> Form | None:
             multiple[level] = math.lcm(multiple[level], amount)
         elif row.shape == "spread":
             most[level] = min(most[level], amount)
+    whole = any(row.shape == "whole" for row in shapes)
+    if whole:
+        nodes = [instance.node_gpus[row.kind] for row in instance.requests_of[project]]
+        multiple[-1] = math.lcm(multiple[-1], math.gcd(*nodes) or 1)
     for level in range(count - 2, -1, -1):
         multiple[level] = math.lcm(multiple[level], multiple[level + 1])
     exclusive = tuple(sorted(instance.policy.level(row) for row in shapes if row.shape == "exclusive"))
-    return Form(tuple(multiple), tuple(most), any(row.shape == "whole" for row in shapes), exclusive)
+    return Form(tuple(multiple), tuple(most), whole, exclusive)
 
 
 def offers(topology: Topology, room: Ids, form: Form, held: Ids | None = None) -> list[Ids]:
@@ -83,3 +87,12 @@ def untouched(topology: Topology, form: Form, taken: NDArray[np.bool_]) -> NDArr
         domain = topology.domain[level]
         free &= ~(np.bincount(domain, weights=taken, minlength=topology.domain_count(level)) > 0)[domain]
     return free
+
+
+def kept_by(topology: Topology, form: Form, own: Ids) -> bool:
+    """Tell whether the GPUs of one project, shape (nodes,), lie as a form demands, but for what others have."""
+    for level, domain in enumerate(topology.domain):
+        here = np.bincount(domain, weights=own, minlength=topology.domain_count(level)).astype(int)
+        if (here % form.multiple[level]).any() or (here > form.most[level]).any():
+            return False
+    return not form.whole or bool(((own == 0) | (own == topology.gpus)).all())

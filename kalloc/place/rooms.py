@@ -52,6 +52,8 @@ class Rooms:
     """GPUs that outsiders may still use, per quota row, after what they keep."""
     occupied: NDArray[np.bool_]
     """Nodes where background or a project keeps GPUs, shape (nodes,)."""
+    closed: NDArray[np.bool_]
+    """Nodes of domains that a project keeps for itself by what it keeps there, shape (nodes,)."""
     unlimited: Ids
     """The room of each node but for limits on power, shape (nodes,)."""
     meters: tuple[Meter, ...]
@@ -83,6 +85,7 @@ class Rooms:
             outsiders=outsiders,
             lend={key: tree.quotas[key].lend - _kept(instance, key, outsiders[key]) for key in outsiders},
             occupied=occupied,
+            closed=_closed(instance),
             unlimited=room,
             meters=grid.meters,
             zone_room=tuple(int(total) for total in totals),
@@ -133,6 +136,16 @@ def _left(instance: Instance) -> tuple[Ids, NDArray[np.bool_]]:
             room[node] -= gpus
             occupied[node] = True
     return np.maximum(room, 0), occupied
+
+
+def _closed(instance: Instance) -> NDArray[np.bool_]:
+    closed = np.zeros(instance.topology.node_count, dtype=bool)
+    for project, nodes in instance.stays.items():
+        for shape in instance.policy.shapes_of.get(project, ()):
+            if shape.shape == "exclusive":
+                domain = instance.topology.domain[instance.policy.level(shape)]
+                closed |= np.isin(domain, domain[list(nodes)])
+    return closed
 
 
 def _zones(instance: Instance, asking: frozenset[str], grid: Grid) -> tuple[Ids, tuple[Zone, ...]]:

@@ -36,7 +36,7 @@ class Seating:
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self.seats: Seats = defaultdict(int)
-        self.room = rooms.room.copy()
+        self.room = np.where(rooms.closed, 0, rooms.room)
         self.lend = dict(rooms.lend)
         self._free: dict[tuple[Zones, int], list[Ids]] = {}
         self._order: dict[int, tuple[Ids, Ids]] = {}

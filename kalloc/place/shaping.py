@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from kalloc.place.forms import offers, untouched
+from kalloc.place.forms import kept_by, offers, untouched
 from kalloc.place.items import Item
 from kalloc.place.seating import NoRoomError, Seating
 from kalloc.solver import Ids
@@ -25,9 +25,14 @@ def seat_formed(seating: Seating, item: Item) -> None:
     own = _own(seating, item)
     others = (seating.rooms.occupied | (seating.room < seating.rooms.room)) & (own == 0)
     open_to = untouched(topology, form, others)
+    if item.shape.level is not None and own.any():
+        domain = topology.domain[item.shape.level]
+        open_to &= domain == domain[int(own.argmax())]
     for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
         room = np.where(np.isin(seating.rooms.zone, sorted(zones)) & open_to, seating.room, 0)
         _place(seating, item, gpus, offers(topology, room, form, _own(seating, item)))
+    if not kept_by(topology, form, _own(seating, item)):
+        raise NoRoomError(item.project)
     if form.exclusive:
         domain = topology.domain[form.exclusive[0]]
         mine = np.unique(domain[np.flatnonzero(_own(seating, item))])
@@ -55,7 +60,8 @@ def _place(seating: Seating, item: Item, gpus: int, offer: list[Ids]) -> None:
         inside = np.minimum(offer[level], inside[above])
         homes.append(inside)
     for level in range(len(offer) - 1, -1 if required is None else required - 1, -1):
-        fits = np.flatnonzero(homes[level] >= gpus)
+        exact = item.shape.form is not None and item.shape.form.whole and level == len(offer) - 1
+        fits = np.flatnonzero(homes[level] == gpus if exact else homes[level] >= gpus)
         if len(fits):
             return _fill(seating, item, gpus, offer, level, [int(fits[offer[level][fits].argmin()])])
     if required is not None:
@@ -67,16 +73,20 @@ def _fill(
     seating: Seating, item: Item, gpus: int, offer: list[Ids], level: int, domains: Iterable[int]
 ) -> None:
     """Seat GPUs in some domains of a level: the one of least offer that holds them all, else the largest first."""
+    nodes = level == len(offer) - 1
+    whole = nodes and item.shape.form is not None and item.shape.form.whole
     left = np.array(sorted(domains, key=lambda domain: -offer[level][domain]), dtype=np.int64)
     while gpus > 0:
-        fits = int(np.count_nonzero(offer[level][left] >= gpus))
-        best = int(left[max(0, fits - 1)]) if len(left) else -1
-        part = min(gpus, int(offer[level][best])) if best >= 0 else 0
-        if part == 0:
+        room = offer[level][left]
+        if whole:
+            left, room = left[room <= gpus], room[room <= gpus]
+        best = max(0, int(np.count_nonzero(room >= gpus)) - 1)
+        if len(left) == 0 or room[best] == 0:
             raise NoRoomError(item.project)
-        if level == len(offer) - 1:
-            seating.put(item, best, part)
+        part, domain = min(gpus, int(room[best])), int(left[best])
+        if nodes:
+            seating.put(item, domain, part)
         else:
-            _fill(seating, item, part, offer, level + 1, seating.children(level, best).tolist())
-        left = left[left != best]
+            _fill(seating, item, part, offer, level + 1, seating.children(level, domain).tolist())
+        left = np.delete(left, best)
         gpus -= part

@@ -37,6 +37,8 @@ def solve_cp_sat(model: Model, limits: Limits, hint: Ids | None = None) -> Answe
     """Solve with CP-SAT, whose arithmetic is in integers. Reproducible for a given seed, effort and threads."""
     from ortools.sat.python import cp_model
 
+    if model.absurd:
+        return Answer.nothing(Status.INFEASIBLE)
     program = cp_model.CpModel()
     columns = [program.new_int_var(low, high, "") for low, high in zip(model.lower, model.upper, strict=True)]
     for row, (low, high) in enumerate(zip(model.row_lower, model.row_upper, strict=True)):
@@ -86,6 +88,8 @@ def solve_scip(model: Model, limits: Limits, nodes: int | None = None, eager: bo
 
     from ortools.math_opt.python import mathopt
 
+    if model.absurd:
+        return Answer.nothing(Status.INFEASIBLE)
     program = mathopt.Model.from_model_proto(proto_of(model, integer=True))
     parameters = mathopt.SolveParameters(
         absolute_gap_tolerance=0.0, relative_gap_tolerance=limits.gap, random_seed=limits.seed, node_limit=nodes

@@ -118,6 +118,13 @@ class Model:
             del column[variables:]
 
     @property
+    def absurd(self) -> bool:
+        """Whether a row or a variable alone admits nothing: solvers warn of that on the terminal."""
+        rows = zip(self.row_lower, self.row_upper, strict=True)
+        sides = any(low is not None and high is not None and low > high for low, high in rows)
+        return sides or any(low > high for low, high in zip(self.lower, self.upper, strict=True))
+
+    @property
     def size(self) -> int:
         """Number of variables."""
         return len(self.lower)

@@ -173,4 +173,5 @@ class Result:
             "fragmentation": {"score": self.fragmentation, "bound": self.fragmentation_bound, "levels": levels},
             "seconds": dict(self.seconds),
             "peak_memory_mib": self.peak_memory_mib,
+            "curve": [dict(zip(("seconds", "score", "bound"), point, strict=True)) for point in self.curve],
         }

@@ -72,6 +72,7 @@ def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
         "gpus": "Gpus",
         "fragmentation": "Fragmentation",
         "fragmentation.levels": "Level",
+        "curve": "CurvePoint",
     }
     for key, model in parts.items():
         yield f"### {key}\n"

@@ -201,4 +201,4 @@ def test_every_command() -> None:
     """The page of the command line has a section for every command."""
     told = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
     page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## kalloc (\w+)", page, re.M) == re.findall(r"^[│|] ([a-z]+) ", told, re.M)
+    assert sorted(re.findall(r"^## kalloc (\w+)", page, re.M)) == sorted(re.findall(r"^[│|] ([a-z]+) ", told, re.M))

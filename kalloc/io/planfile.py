@@ -92,6 +92,14 @@ class Fragmentation(_Part):
     levels: dict[str, Level] = Field(description="By level, coarse to fine, `node` last.")
 
 
+class CurvePoint(_Part):
+    """What was known of the fragmentation at one moment of the solve."""
+
+    seconds: Number = Field(description="Since the start of the solve.")
+    score: Count = Field(description="Fragmentation of the best seats so far.")
+    bound: Count | None = Field(description="The best lower bound proven by then; null when nothing was proven.")
+
+
 class PlanSummary(_Part):
     """What was reached and proven, without what differs from run to run."""
 
@@ -113,6 +121,9 @@ class Summary(PlanSummary):
 
     seconds: dict[str, Number] = Field(description="Seconds to load, allocate, place, verify, write, and in total.")
     peak_memory_mib: Count = Field(description="The most memory that the process and its workers held, in MiB.")
+    curve: list[CurvePoint] = Field(
+        default=[], description="The anytime curve: a point for each time that something better was known."
+    )
 
 
 class PlanFile(_Part):
@@ -123,7 +134,7 @@ class PlanFile(_Part):
     levels: list[Name] = Field(description="Levels of the topology, coarse to fine, without `node`.")
     allocations: list[Allocation] = Field(description="The rows of allocations.csv.")
     placements: list[Placement] = Field(description="The rows of placements.csv.")
-    summary: PlanSummary = Field(description="summary.json without times and memory.")
+    summary: PlanSummary = Field(description="summary.json without times, memory and curve.")
 
 
 RUN_ONLY = tuple(sorted(set(Summary.model_fields) - set(PlanSummary.model_fields)))

@@ -26,4 +26,5 @@ def result(name: str = "small", gpus: int = 8) -> Result:
         gpus={"available": 8, "requested": 24, "allocated": gpus},
         seconds={"load": 0.5, "total": 2.0},
         peak_memory_mib=7,
+        curve=((0.25, 5, None), (1.5, 3, 2)),
     )

@@ -39,6 +39,17 @@ def test_read_back(tmp_path: Path) -> None:
     assert stray_tables(read_plan(tmp_path), tmp_path) == []
 
 
+def test_curve(tmp_path: Path) -> None:
+    """summary.json keeps the anytime curve, plan.json does not; a summary without one is read as no points."""
+    write_result(result(), tmp_path)
+    points = [{"seconds": 0.25, "score": 5, "bound": None}, {"seconds": 1.5, "score": 3, "bound": 2}]
+    file = tmp_path / "summary.json"
+    assert read_summary(tmp_path)["curve"] == points
+    assert "curve" not in json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["summary"]
+    file.write_text(json.dumps({key: value for key, value in read_summary(tmp_path).items() if key != "curve"}))
+    assert read_summary(tmp_path)["curve"] == []
+
+
 def test_seconds(tmp_path: Path) -> None:
     """The summary has what the writing took, and the total has it too; the other figures stay."""
     seconds = write_result(result(), tmp_path).seconds

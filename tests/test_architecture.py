@@ -29,6 +29,7 @@ MAY_KNOW = {
     "io": {"errors", "instance", "plan"},
     "generate": {"errors", "instance"},
     "explain": {"instance"},
+    "bestfit": {"instance", "plan"},
     "screen": {"instance", "plan"},
     "place": {"instance", "solver"},
     "allocate": {"instance", "place", "solver"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -142,6 +143,12 @@ class Result:
     """GPUs available, requested and allocated."""
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mib: int = 0
+    slots: tuple[Mapping[str, Any], ...] = ()
+    """The rows of slots.csv: see :func:`kalloc.slots.slots`."""
+    blocks: tuple[Mapping[str, Any], ...] = ()
+    """The largest free block of every level and kind: see :func:`kalloc.slots.blocks`."""
+    block_costs: tuple[Mapping[str, Any], ...] = ()
+    """The rows of blocks.csv: see :func:`kalloc.slots.block_costs`."""
     curve: tuple[tuple[float, int, int | None], ...] = ()
     """Seconds since the start, fragmentation score and bound, each time that something better was known."""
 
@@ -171,6 +178,8 @@ class Result:
             "tiers": tiers,
             "gpus": dict(self.gpus),
             "fragmentation": {"score": self.fragmentation, "bound": self.fragmentation_bound, "levels": levels},
+            "slots": [dict(row) for row in self.slots],
+            "blocks": [dict(row) for row in self.blocks],
             "seconds": dict(self.seconds),
             "peak_memory_mib": self.peak_memory_mib,
             "curve": [dict(zip(("seconds", "score", "bound"), point, strict=True)) for point in self.curve],

@@ -24,6 +24,7 @@ from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
+from kalloc.slots import block_rows, cost_rows, slot_rows
 from kalloc.solver import Answer, Limits, Status, Stop, solve_cp_sat, solve_scip
 from kalloc.verify import Needs, Score, score, verify
 
@@ -266,6 +267,9 @@ def conclude(run: Run, rooms: Rooms, allocation: Allocation, decision: Decision,
         instance=facts_of(run.instance),
         gpus=gpus_of(run.instance, value.gpus),
         seconds=dict(run.seconds),
+        slots=tuple(slot_rows(run.instance, plan)),
+        blocks=tuple(block_rows(run.instance, plan)),
+        block_costs=tuple(cost_rows(run.instance, plan)),
         curve=tuple(run.curve),
     )
 

@@ -25,7 +25,8 @@ MAY_KNOW = {
     "solver": set[str](),
     "plan": set[str](),
     "instance": {"errors"},
-    "verify": {"instance", "plan"},
+    "slots": {"instance", "plan"},
+    "verify": {"instance", "plan", "slots"},
     "io": {"errors", "instance", "plan"},
     "generate": {"errors", "instance"},
     "explain": {"instance"},
@@ -37,9 +38,10 @@ MAY_KNOW = {
     "joint": {"allocate", "instance", "place", "solver", "verify"},
     "proof": {"allocate", "instance", "plan", "solver", "verify"},
     "solving": {
-        *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "solver", "verify"),
+        *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "slots", "solver"),
+        "verify",
     },
-    "cli": {"errors", "generate", "instance", "io", "plan", "screen", "solving", "verify"},
+    "cli": {"errors", "generate", "instance", "io", "plan", "screen", "slots", "solving", "verify"},
     "__init__": {"errors", "instance", "io", "plan", "solving", "verify"},
     "__main__": {"cli"},
 }

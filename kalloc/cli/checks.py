@@ -57,6 +57,11 @@ def _violations(path: Path, directory: Path) -> tuple[list[str], str]:
     summary = kalloc.io.read_summary(directory)
     found = [f"format: {name} does not say the same as plan.json" for name in kalloc.io.stray_tables(plan, directory)]
     broken = verify(instance, plan)
+    if not broken:
+        from kalloc.slots import cost_rows, slot_rows
+
+        stray = kalloc.io.stray_free(slot_rows(instance, plan), cost_rows(instance, plan), directory)
+        found += [f"format: {name} does not say what is free" for name in stray]
     found += map(str, broken or claims(instance, plan, summary))
     if found:
         return found, ""

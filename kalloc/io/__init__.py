@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ __all__ = [
     "read_plan",
     "read_summary",
     "schema",
+    "stray_free",
     "stray_tables",
     "write_instance",
     "write_result",
@@ -80,7 +82,7 @@ def check_writable(directory: str | Path) -> None:
 
 
 def write_result(result: Result, directory: str | Path) -> Result:
-    """Write plan.json, allocations.csv, placements.csv and summary.json, all or nothing.
+    """Write plan.json, its tables and summary.json, all or nothing.
 
     An earlier plan in the directory stays whole until the new one is complete, and is then replaced in one step.
 
@@ -122,6 +124,13 @@ def stray_tables(plan: Plan, directory: str | Path) -> list[str]:
     from kalloc.io.plans import stray_tables
 
     return stray_tables(plan, Path(directory))
+
+
+def stray_free(slots: Iterable[Mapping[str, Any]], costs: Iterable[Mapping[str, Any]], directory: Path) -> list[str]:
+    """Return those of slots.csv and blocks.csv that do not say what was counted anew."""
+    from kalloc.io.plans import stray_free
+
+    return stray_free(slots, costs, directory)
 
 
 def schema(what: Literal["instance", "plan"]) -> dict[str, Any]:

@@ -100,6 +100,34 @@ class CurvePoint(_Part):
     bound: Count | None = Field(description="The best lower bound proven by then; null when nothing was proven.")
 
 
+class Slot(_Part):
+    """How many requests of one size fit whole at once, each in one domain of a level: a row of slots.csv."""
+
+    level: Name = Field(description="The level.")
+    kind: Name = Field(description="The kind.")
+    gpus: Count = Field(description="The size: GPUs of one request.")
+    before: Count = Field(description="Requests that fit beside nothing but background and what stays.")
+    after: Count = Field(description="Requests that fit beside the plan.")
+
+
+class Block(_Part):
+    """The largest free block of a level and kind."""
+
+    level: Name = Field(description="The level.")
+    kind: Name = Field(description="The kind.")
+    before: Count = Field(description="Free GPUs of the domain that has most, beside background and what stays.")
+    after: Count = Field(description="Free GPUs of the domain that has most, beside the plan.")
+
+
+class BlockCost(_Part):
+    """What a project's place costs the largest free block of a level and kind: a row of blocks.csv."""
+
+    project: Name = Field(description="The project.")
+    level: Name = Field(description="The level.")
+    kind: Name = Field(description="The kind.")
+    gpus: Count = Field(description="GPUs by which the largest free block were larger without the project.")
+
+
 class PlanSummary(_Part):
     """What was reached and proven, without what differs from run to run."""
 
@@ -114,6 +142,8 @@ class PlanSummary(_Part):
     tiers: list[Tier] = Field(description="In the order in which they were decided.")
     gpus: Gpus = Field(description="GPUs available, requested and allocated.")
     fragmentation: Fragmentation = Field(description="How scattered the projects are.")
+    slots: list[Slot] = Field(description="How many requests of each size still fit: the rows of slots.csv.")
+    blocks: list[Block] = Field(description="The largest free block of every level and kind.")
 
 
 class Summary(PlanSummary):

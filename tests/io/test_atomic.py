@@ -69,11 +69,11 @@ def no_space() -> None:
 
 
 def whole(directory: Path) -> int:
-    """Return the GPUs of the plan in a directory after a look at all four files."""
+    """Return the GPUs of the plan in a directory after a look at all its files."""
     plan = read_plan(directory)
     assert stray_tables(plan, directory) == []
     assert read_summary(directory)["gpus"]["allocated"] == plan.grants[0].gpus
-    assert len(list(directory.iterdir())) == 4
+    assert len(list(directory.iterdir())) == 6
     return plan.grants[0].gpus
 
 

@@ -42,6 +42,11 @@ class Grant:
     requested_min: int
     requested_max: int
     reason: str
+    """Why this much and not more: a stable code."""
+    sentence: str = ""
+    """The same in English, with figures."""
+    sentence_ko: str = ""
+    """The same in Korean."""
 
 
 @dataclass(frozen=True, order=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from kalloc.allocate.model import Allocation, build, count, decode, merit
 from kalloc.clash import clash_of
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
-from kalloc.explain import reasons
+from kalloc.explain import explained
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.place.bounds import fewest_spans
@@ -322,9 +322,8 @@ def weighed(run: Run, granted: Granted) -> dict[str, int]:
 
 
 def plan_of(instance: Instance, decision: Decision) -> Plan:
-    """Give a decision its names."""
+    """Give a decision its names, and every request its reason."""
     topology = instance.topology
-    why = reasons(instance, decision.granted)
     grants = tuple(
         Grant(
             row.project,
@@ -333,7 +332,7 @@ def plan_of(instance: Instance, decision: Decision) -> Plan:
             decision.granted.get((row.project, row.kind), 0),
             row.min,
             row.max,
-            why[row.project, row.kind],
+            reason="",
         )
         for row in instance.requests
     )
@@ -342,4 +341,5 @@ def plan_of(instance: Instance, decision: Decision) -> Plan:
         row = topology.row(node)
         seats.append(Seat(project, row.kind, row.path, topology.names[node], int(gpus)))
     seats.sort(key=lambda seat: (seat.project, topology.node_ids[seat.node]))
-    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(seats))
+    plan = Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(seats))
+    return explained(instance, plan)

@@ -29,7 +29,7 @@ MAY_KNOW = {
     "verify": {"instance", "plan", "slots"},
     "io": {"errors", "instance", "plan"},
     "generate": {"errors", "instance"},
-    "explain": {"instance"},
+    "explain": {"instance", "plan", "verify"},
     "bestfit": {"instance", "plan"},
     "screen": {"instance", "plan"},
     "place": {"instance", "solver"},
@@ -41,7 +41,7 @@ MAY_KNOW = {
         *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "slots", "solver"),
         "verify",
     },
-    "cli": {"errors", "generate", "instance", "io", "plan", "screen", "slots", "solving", "verify"},
+    "cli": {"errors", "explain", "generate", "instance", "io", "plan", "screen", "slots", "solving", "verify"},
     "__init__": {"errors", "instance", "io", "plan", "solving", "verify"},
     "__main__": {"cli"},
 }

@@ -58,10 +58,12 @@ def _violations(path: Path, directory: Path) -> tuple[list[str], str]:
     found = [f"format: {name} does not say the same as plan.json" for name in kalloc.io.stray_tables(plan, directory)]
     broken = verify(instance, plan)
     if not broken:
+        from kalloc.explain import check as check_reasons
         from kalloc.slots import cost_rows, slot_rows
 
         stray = kalloc.io.stray_free(slot_rows(instance, plan), cost_rows(instance, plan), directory)
         found += [f"format: {name} does not say what is free" for name in stray]
+        found += map(str, check_reasons(instance, plan))
     found += map(str, broken or claims(instance, plan, summary))
     if found:
         return found, ""

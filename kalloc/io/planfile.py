@@ -33,6 +33,8 @@ class Allocation(_Part):
     requested_min: Annotated[int, Field(ge=0, le=MAX_GPUS)] = Field(description="The fewest GPUs of use to it.")
     requested_max: Annotated[int, Field(ge=0, le=MAX_GPUS)] = Field(description="The most GPUs that it can use.")
     reason: str = Field(description="Why this much and not more: a stable code.")
+    sentence: str = Field(description="The reason in English, with figures.")
+    sentence_ko: str = Field(description="The reason in Korean, with figures.")
 
 
 class Placement(BaseModel):

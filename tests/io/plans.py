@@ -11,7 +11,10 @@ def result(name: str = "small", gpus: int = 8) -> Result:
         instance_name=name,
         instance_sha256="0" * 64,
         levels=("site", "rack"),
-        grants=(Grant("p", "lab", "H200", gpus, 8, 16, "full"), Grant("서울, p", "lab", "H200", 0, 8, 8, "no_room")),
+        grants=(
+            Grant("p", "lab", "H200", gpus, 8, 16, "full", "All.", "전량 배정하였습니다."),
+            Grant("서울, p", "lab", "H200", 0, 8, 8, "room", "None, sorry.", "없음"),
+        ),
         seats=(Seat("p", "H200", ("a", ""), "n,1", gpus),),
     )
     return Result(

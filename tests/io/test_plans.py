@@ -20,8 +20,9 @@ def test_files(tmp_path: Path) -> None:
     held = {file.name: file.read_text(encoding="utf-8") for file in (tmp_path / "plan").iterdir()}
     assert set(held) == {"plan.json", "allocations.csv", "placements.csv", "slots.csv", "blocks.csv", "summary.json"}
     assert held["allocations.csv"] == (
-        "project,pool,kind,gpus,requested_min,requested_max,reason\n"
-        'p,lab,H200,8,8,16,full\n"서울, p",lab,H200,0,8,8,no_room\n'
+        "project,pool,kind,gpus,requested_min,requested_max,reason,sentence,sentence_ko\n"
+        "p,lab,H200,8,8,16,full,All.,전량 배정하였습니다.\n"
+        '"서울, p",lab,H200,0,8,8,room,"None, sorry.",없음\n'
     )
     assert held["placements.csv"] == 'project,kind,site,rack,node,gpus\np,H200,a,,"n,1",8\n'
     assert held["slots.csv"] == "level,kind,gpus,before,after\nsite,H200,8,2,1\n"

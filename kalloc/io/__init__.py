@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from kalloc.errors import Defect, InstanceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from kalloc.instance import Instance
+    from kalloc.io.importing import Imported, ImportOptions
     from kalloc.plan import Plan, Result
 
 __all__ = [
     "check_writable",
     "dump_json",
+    "import_files",
     "load",
     "read_plan",
     "read_summary",
@@ -22,6 +26,7 @@ __all__ = [
     "stray_free",
     "stray_tables",
     "write_instance",
+    "write_notes",
     "write_result",
 ]
 
@@ -61,6 +66,40 @@ def dump_json(instance: Instance) -> str:
     from kalloc.io.dump import dump_json
 
     return dump_json(instance)
+
+
+def import_files(
+    format: str,
+    paths: Sequence[str | Path],
+    options: ImportOptions | None = None,
+    *,
+    joined: Mapping[str, Sequence[str | Path]] | None = None,
+) -> Imported:
+    """Return the instance of some files of another system, with notes on what was dropped, guessed or ambiguous.
+
+    Args:
+        format: one of ``kalloc.io.importing.FORMATS``.
+        paths: the files, plain or packed by gzip.
+        options: what the files do not say.
+        joined: further files by format; their nodes are joined to those of ``paths`` by name.
+
+    Raises:
+        InstanceError: with every defect that can be told at once, each with its file and line.
+    """
+    from kalloc.io.importing import import_files
+
+    return import_files(format, paths, options, joined=joined)
+
+
+def write_notes(imported: Imported, directory: str | Path) -> None:
+    """Write notes.csv and reconciliation.csv of an import, all or nothing.
+
+    Raises:
+        OutputError: where the directory cannot be written, or holds anything else.
+    """
+    from kalloc.io.importing.notes import write_notes
+
+    write_notes(imported, Path(directory))
 
 
 def write_instance(instance: Instance, directory: str | Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_writable",
     "dump_json",
+    "export",
     "import_files",
     "load",
     "read_plan",
@@ -170,6 +171,26 @@ def stray_free(slots: Iterable[Mapping[str, Any]], costs: Iterable[Mapping[str, 
     from kalloc.io.plans import stray_free
 
     return stray_free(slots, costs, directory)
+
+
+def export(format: str, instance: Instance | None, plan: Plan | None, out: str | Path) -> tuple[str, ...]:
+    """Write a plan, its instance or both for another system, all or nothing.
+
+    Args:
+        format: one of ``kalloc.io.exporting.FORMATS``.
+        instance: what the plan is for; tables of a plan can do without.
+        plan: what was decided; without it the files say what there is and who may use how much.
+        out: a directory, or a file where the format is one.
+
+    Returns:
+        What a reader of the files must know, a sentence each: names that had to be changed, rules that have no place.
+
+    Raises:
+        OutputError: where something is missing, plan and instance do not fit, or ``out`` cannot be written.
+    """
+    from kalloc.io.exporting import export
+
+    return export(format, instance, plan, Path(out))
 
 
 def schema(what: Literal["instance", "plan"]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ Object = dict[str, Any]
 needed = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the folder {FOLDER} of other systems' files is not there")
 
 
-def objects(data: bytes) -> list[Object]:
+def objects(data: bytes) -> list[Any]:
     """Return the objects of a YAML file."""
     return list(yaml.load_all(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -189,3 +190,16 @@ class Result:
             "peak_memory_mib": self.peak_memory_mib,
             "curve": [dict(zip(("seconds", "score", "bound"), point, strict=True)) for point in self.curve],
         }
+
+    def _repr_html_(self) -> str:
+        """Return what Jupyter shows of the result: how the solve ended, who gets what, and what is proven."""
+        import pandas as pd
+
+        known = self.summary()
+        head = f"{known['instance']['name']}: termination {self.termination}, solution {self.solution}, verified"
+        gpus = ", ".join(f"{count:,} {what}" for what, count in self.gpus.items())
+        pools = self.plan.allocations.groupby("pool", sort=False)["gpus"].sum().reset_index()
+        levels = pd.DataFrame.from_dict(known["fragmentation"]["levels"], orient="index").rename_axis("level")
+        tables = (pools, pd.DataFrame(known["tiers"]), levels.astype("Int64").reset_index())
+        shown = "\n".join(table.to_html(index=False, na_rep="–", float_format="{:,.6g}".format) for table in tables)
+        return f"<p><strong>{escape(head)}</strong><br>GPUs: {escape(gpus)}</p>\n{shown}"

@@ -31,6 +31,7 @@ MAY_KNOW = {
     "generate": {"errors", "instance"},
     "explain": {"instance", "plan", "verify"},
     "bestfit": {"instance", "plan"},
+    "report": {"bestfit", "errors", "instance", "plan", "slots", "verify"},
     "screen": {"instance", "plan"},
     "place": {"instance", "solver"},
     "allocate": {"instance", "place", "solver"},
@@ -41,7 +42,9 @@ MAY_KNOW = {
         *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "slots", "solver"),
         "verify",
     },
-    "cli": {"errors", "explain", "generate", "instance", "io", "plan", "screen", "slots", "solving", "verify"},
+    "cli": {
+        *("errors", "explain", "generate", "instance", "io", "plan", "report", "screen", "slots", "solving", "verify"),
+    },
     "__init__": {"errors", "instance", "io", "plan", "solving", "verify"},
     "__main__": {"cli"},
 }
@@ -110,10 +113,11 @@ def test_modules_form_no_cycle() -> None:
     TopologicalSorter({module(path): modules() & {*imported(path, typing=False)} for path in FILES}).prepare()
 
 
-@pytest.mark.parametrize("package", ["ortools", "pulp", "highspy", "loky", "typer", "rich"])
+@pytest.mark.parametrize("package", ["ortools", "pulp", "highspy", "loky", "typer", "rich", "plotly", "jinja2"])
 def test_one_door(package: str) -> None:
     """OR-Tools is used in solver/ alone, loky in place/, the command line's packages in cli/; PuLP, HiGHS nowhere."""
     doors = {"ortools": {"solver"}, "loky": {"place"}, "typer": {"cli"}, "rich": {"cli", "screen"}}
+    doors |= {"plotly": {"report"}, "jinja2": {"report"}}
     used = {path: {name.split(".")[0] for name in imported(path, typing=True)} for path in FILES}
     users = {part(module(path)) for path, names in used.items() if package in names}
     assert users <= doors.get(package, set())

@@ -1,7 +1,7 @@
 """The command line: the only place that prints. Each module adds its commands to the one application."""
 
-from kalloc.cli import checks, exporting, importing, make, solve
+from kalloc.cli import checks, exporting, importing, make, reporting, solve
 from kalloc.cli.app import app, main
 from kalloc.cli.running import ProgressPrinter
 
-__all__ = ["ProgressPrinter", "app", "checks", "exporting", "importing", "main", "make", "solve"]
+__all__ = ["ProgressPrinter", "app", "checks", "exporting", "importing", "main", "make", "reporting", "solve"]

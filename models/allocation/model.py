@@ -9,6 +9,7 @@ from models.allocation.rules import Amounts, borrowing, cap, mandatory, merit, m
 from models.allocation.supply import eligible, flows, room, seated, stays
 from models.flows import lend
 from models.outcome import Outcome, merit_of
+from models.posed import Posed, merit_means
 from models.program import Expression, Program
 
 
@@ -43,6 +44,12 @@ def build(instance: Instance) -> Model:
     seated(program, instance, seats, amounts)
     stays(program, instance, seats, amounts)
     return Model(program, amounts, merit(instance, amounts))
+
+
+def pose(instance: Instance) -> Posed:
+    """Return the allocation as a program to be written to a file."""
+    model = build(instance)
+    return Posed(model.program, model.merit, True, merit_means(instance))
 
 
 def solve(instance: Instance, solver: str | None = None, time_limit: float | None = None) -> Outcome:

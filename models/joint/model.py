@@ -18,6 +18,7 @@ from models.placement import need as needs_of
 from models.placement.model import outcome, seats
 from models.placement.rules import Needs, Seating, fragmentation
 from models.placement.rules import need as spans_at_least
+from models.posed import Posed, merit_means
 from models.program import Answer, Expression, InexactError, Program, Status
 
 
@@ -80,6 +81,20 @@ def build(instance: Instance) -> Model:
     needs = need(program, instance, amounts)
     spans_at_least(program, seating, needs)
     return Model(program, amounts, seating, merit(instance, amounts), fragmentation(instance, seating, needs))
+
+
+def pose(instance: Instance, reached: int | None = None) -> Posed:
+    """Return a tier of the problem as a program to be written to a file: merit, or fragmentation after it.
+
+    Args:
+        instance: what is decided on.
+        reached: the value of the objective of the first tier, for the second one.
+    """
+    model = build(instance)
+    if reached is None:
+        return Posed(model.program, model.merit, True, merit_means(instance))
+    model.program.rule("merit", row=model.merit >= reached)
+    return Posed(model.program, model.fragmentation, False, "fragmentation")
 
 
 def solve(instance: Instance, solver: str | None = None, time_limit: float | None = None) -> Outcome:

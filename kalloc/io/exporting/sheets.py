@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kalloc.instance import ALL_KINDS
+from kalloc.io.planfile import Allocation
 from kalloc.io.tables import PATH, ROWS, columns
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Sheet:
 def sheets(instance: Instance | None, plan: Plan | None) -> Iterator[Sheet]:
     """Yield the tables of a plan, what it makes of pools and nodes, and the tables of an instance that have rows."""
     if plan is not None:
-        grants = ("project", "pool", "kind", "gpus", "requested_min", "requested_max", "reason")
+        grants = tuple(Allocation.model_fields)
         yield Sheet("allocations", grants, [[getattr(row, name) for name in grants] for row in plan.grants], ("gpus",))
         seats = [[seat.project, seat.kind, *seat.path, seat.node, seat.gpus] for seat in plan.seats]
         yield Sheet("placements", ("project", "kind", *plan.levels, "node", "gpus"), seats, ("gpus",))

@@ -2,6 +2,6 @@
 
 from kalloc.cli import checks, exporting, importing, make, reporting, solve
 from kalloc.cli.app import app, main
-from kalloc.cli.running import ProgressPrinter
+from kalloc.cli.live import ProgressPrinter
 
 __all__ = ["ProgressPrinter", "app", "checks", "exporting", "importing", "main", "make", "reporting", "solve"]

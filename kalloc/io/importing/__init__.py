@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kalloc.errors import Defect, InstanceError
 from kalloc.instance.checks import nearest
-from kalloc.io.importing.facts import Facts, Findings, Note
+from kalloc.io.importing.facts import Facts, Findings, NodeFact, Note
 from kalloc.io.importing.joining import Difference
 from kalloc.io.importing.options import ImportOptions
 
@@ -31,6 +31,10 @@ FORMATS: Mapping[str, str] = {
     "kueue": "Topology, ResourceFlavor, ClusterQueue, Cohort of v1beta1 and v1beta2",
     "kai": "Queue of the KAI scheduler",
     "volcano": "HyperNode of Volcano",
+    "topograph": "models and graphs of topograph",
+    "ibnetdiscover": "ibnetdiscover of InfiniBand",
+    "netbox": "devices of NetBox: CSV, JSON of the API, dumpdata",
+    "table": "CSV, Excel and Parquet tables of applications, inventory and pools",
 }
 """What can be imported, and from which files."""
 
@@ -83,10 +87,20 @@ def import_files(
     levels = choose(sources, options.levels, found)
     found.raise_if_any()
     result = join(sources, list(levels), found)
+    _check_left(sources, result.nodes, found)
     note_split_domains(list(levels), result.nodes, found)
     name = options.name or Path(paths[0]).name.partition(".")[0]
     instance = assemble(name, levels, result.nodes, sources, options, found)
     return Imported(instance, tuple(found.notes), result.differences)
+
+
+def _check_left(sources: Sequence[Facts], left: Sequence[NodeFact], found: Findings) -> None:
+    """Refuse an inventory of which no node is left."""
+    listed = [node for facts in sources for node in facts.nodes]
+    if listed and not left:
+        why = "; ".join(dict.fromkeys(note.message for note in found.notes[-3:]))
+        found.wrong(listed[0].where, f"none of what is listed ({len(listed):,}) is a node with GPUs: {why}")
+        found.raise_if_any()
 
 
 def _read(format: str, paths: Sequence[str | Path], options: ImportOptions, found: Findings) -> Facts:

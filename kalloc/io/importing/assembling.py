@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from kalloc.errors import Defect, InstanceError
-from kalloc.instance import ALL_KINDS, Instance
+from kalloc.instance import ALL_KINDS, NODE, Instance
 from kalloc.instance.report import HEAD, HEADER, Place, Report
 from kalloc.instance.sound import KEYS
 from kalloc.io.build import build
@@ -50,6 +50,7 @@ def assemble(
             tables[table] = _once(tables[table], column, found)
     tables["inventory"] = _inventory(levels, nodes, options, found)
     tables["placed"] = _placed(tables, found)
+    _complete_requests(tables, list(levels.values()), options, found)
     _add_missing(tables, "kinds", "kind", found)
     _add_missing(tables, "pools", "pool", found)
     _give_owners(tables, options, found)
@@ -119,6 +120,20 @@ def _placed(tables: Mapping[str, Sequence[Entry]], found: Findings) -> list[Entr
     return list(kept.values())
 
 
+def _complete_requests(
+    tables: Mapping[str, Sequence[Entry]], levels: Sequence[str], options: ImportOptions, found: Findings
+) -> None:
+    """Give requests their kind, where the options say it; without an inventory there is no level to ask for."""
+    for entry in tables["requests"]:
+        if entry.record.get("kind") is None and options.kind is not None:
+            entry.record["kind"] = options.kind
+    for entry in tables["projects"]:
+        level = entry.record.get("level")
+        if level and not levels and level != NODE:
+            found.dropped(entry.where, f"project {entry.record['project']!r} wants one {level}: no source has levels")
+            entry.record["level"] = None
+
+
 def _cited(where: Where) -> str:
     """Return a place as the column `source` has it, without the folders of whoever imported."""
     return str(where._replace(file=re.sub(r"^[^,]*[/\\]", "", where.file) or PurePath(where.file).name))
@@ -152,7 +167,7 @@ def _give_owners(tables: Mapping[str, list[Entry]], options: ImportOptions, foun
     where = without[0].where if without else Where("the sources")
     if owner not in pools:
         tables["pools"].insert(0, Entry({"pool": owner}, where))
-        if options.owner is None:
+        if options.owner is None and without:
             for entry in roots:
                 entry.record["parent"] = owner
             over = f", above the {len(roots)} roots" if roots else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kalloc.io.importing.facts import Facts, Findings, NodeFact
+from kalloc.io.importing.levels import GEOGRAPHIC
 from kalloc.io.importing.options import ImportOptions
 
 HOST = "kubernetes.io/hostname"
@@ -64,7 +65,7 @@ def place_by_labels(sources: Sequence[Facts], options: ImportOptions, found: Fin
         chosen |= {label: label for label in own if label in used}
         _set(labelled, chosen)
         levels = _distinct((*facts.levels, *chosen.values()), own, labelled, found)
-        facts.levels = levels if listed else tuple(sorted(levels, key=lambda level: _count(labelled, level)))
+        facts.levels = levels if listed else tuple(sorted(levels, key=lambda level: _fineness(labelled, level)))
         _note_lacking(labelled, chosen, found)
 
 
@@ -89,8 +90,15 @@ def _distinct(levels: Iterable[str], own: Sequence[str], nodes: Sequence[NodeFac
     return tuple(left)
 
 
-def _count(nodes: Iterable[NodeFact], level: str) -> int:
-    return len({node.place.get(level) for node in nodes})
+def _fineness(nodes: Iterable[NodeFact], level: str) -> tuple[bool, int, int]:
+    """Return how fine a level is: places on the map first, then what has fewer domains, then as in the presets."""
+    return level not in GEOGRAPHIC, len({node.place.get(level) for node in nodes}), _rank(level)
+
+
+def _rank(level: str) -> int:
+    """Return how fine a level is among the known ones; the user's own come last."""
+    known = list(dict.fromkeys(PRESETS.values()))
+    return known.index(level) if level in known else len(known)
 
 
 def _note_lacking(nodes: Sequence[NodeFact], chosen: Mapping[str, str], found: Findings) -> None:

@@ -11,6 +11,8 @@ from kalloc.io.importing.facts import Facts, Findings, NodeFact, Where
 
 MAX_LEVELS = 7
 OPTION = Where("--levels")
+GEOGRAPHIC = ("region", "site", "zone")
+"""Levels that hold whatever has as few domains as they have."""
 
 
 def rename(sources: Iterable[Facts], wanted: Sequence[str]) -> list[str]:
@@ -89,7 +91,8 @@ def _woven(one: Sequence[str], other: Sequence[str], counts: dict[str, int]) -> 
     """Weave two orders into one; what both have in common stands where the first has it."""
     left, right = list(one), [level for level in other if level not in one]
     while left and right:
-        yield (left if counts[left[0]] <= counts[right[0]] else right).pop(0)
+        first = (counts[left[0]], left[0] not in GEOGRAPHIC) <= (counts[right[0]], right[0] not in GEOGRAPHIC)
+        yield (left if first else right).pop(0)
     yield from (*left, *right)
 
 

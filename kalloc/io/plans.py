@@ -84,8 +84,7 @@ def free_texts(slots: Rows, block_costs: Rows) -> dict[str, str]:
     """Return the tables of what a plan leaves free."""
     tables = ((SLOTS_FILE, Slot, slots), (BLOCKS_FILE, BlockCost, block_costs))
     return {
-        name: csv_text(tuple(row.model_fields), (tuple(cells.values()) for cells in rows))
-        for name, row, rows in tables
+        name: csv_text(tuple(row.model_fields), (tuple(cells.values()) for cells in rows)) for name, row, rows in tables
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kalloc.errors import Defect, InstanceError
 from kalloc.instance.checks import nearest
-from kalloc.io.importing.facts import Facts, Findings, NodeFact, Note
+from kalloc.io.importing.facts import Facts, Findings, NodeFact, Note, Where
 from kalloc.io.importing.joining import Difference
 from kalloc.io.importing.options import ImportOptions
 
@@ -110,4 +110,6 @@ def _read(format: str, paths: Sequence[str | Path], options: ImportOptions, foun
         raise InstanceError([Defect(format, None, None, "has no file to read")])
     module = import_module(f"kalloc.io.importing.{format.replace('-', '_')}")
     facts: Facts = module.read([Path(path) for path in paths], options, found)
+    if not (facts.nodes or facts.tables or facts.label_levels or found.defects):
+        found.wrong(Where(", ".join(map(str, paths))), f"has nothing that can be read as {format}")
     return facts

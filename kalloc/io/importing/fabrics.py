@@ -46,7 +46,7 @@ def units(hosts: Sequence[Host], found: Findings) -> dict[Leaves, list[Host]]:
             found_units[unit] += held
             for host in held:
                 message = f"host {host.name!r} hangs on {len(unit & leaves)} of the {len(unit)} leaves of its unit"
-                others = f" and {len(leaves - unit)} others" if leaves - unit else ""
+                others = f" and {len(leaves - unit)} of another" if leaves - unit else ""
                 found.guessed(host.where, message + others)
         else:
             for host in held:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from kalloc.errors import Defect, InstanceError
 
+MAX_HOSTS = 2_000_000
+"""Names that the host lists of one import may stand for, all together."""
 MAX_DEFECTS = 1_000
 """No more defects are collected: whoever has so many reads the first ones."""
 
@@ -102,6 +104,7 @@ class Findings:
     def __init__(self) -> None:
         self.notes: list[Note] = []
         self.defects: list[Defect] = []
+        self.hosts_left = MAX_HOSTS
         self._said: set[tuple[str, str, str]] = set()
 
     def dropped(self, where: Where, message: str) -> None:

@@ -42,6 +42,9 @@ def choose(sources: Sequence[Facts], wanted: Sequence[str], found: Findings) -> 
     Wanted levels that no source has, all of them, are taken as new names for those that the sources have.
     """
     names = rename(sources, wanted)
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        found.wrong(OPTION, f"has the level {name!r} twice")
+    found.raise_if_any()
     known = _merged(sources, found) if len(sources) > 1 else list(sources[0].levels)
     chosen = dict(zip(known, known, strict=True))
     if names and not set(names) & set(known):
@@ -66,8 +69,6 @@ def _check(names: Sequence[str], found: Findings) -> None:
             found.wrong(OPTION, f"{name!r} is a column of the tables; rename that level: new=old")
         if not name:
             found.wrong(OPTION, "has a level without a name")
-        elif names.count(name) > 1:
-            found.wrong(OPTION, f"has the level {name!r} twice")
     if len(names) > MAX_LEVELS:
         found.wrong(OPTION, f"there are {len(names)} levels; choose {MAX_LEVELS} at most: {', '.join(names)[:300]}")
 

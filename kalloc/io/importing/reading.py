@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kalloc.errors import Defect, InstanceError, KallocError
-from kalloc.io.files import MIB, UnreadableError, read_text
+from kalloc.io.files import MIB, UnreadableError, opened, read_text
 from kalloc.io.importing.facts import Where
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def text_of(path: Path, limit: int = MAX_TEXT) -> str:
 
 
 def is_json(path: Path) -> bool:
-    """Tell whether the text of a file begins as an object or a list of JSON does."""
-    from kalloc.io.files import opened
-
+    """Tell whether a file is JSON: its text begins as an object or a list, and its name does not say YAML."""
+    if path.suffix in (".yaml", ".yml"):
+        return False
     with readable(path), opened(path) as stream:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 

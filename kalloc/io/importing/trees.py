@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kalloc.instance.checks import nearest
-from kalloc.io.hostlists import HostListError, expand
+from kalloc.io.hostlists import MAX_HOSTS, HostListError, expand
 from kalloc.io.importing.facts import Findings, NodeFact, Where
 
 
@@ -28,10 +28,12 @@ Switches = Mapping[str, Switch]
 def expanded(text: str, where: Where, found: Findings) -> list[str]:
     """Return the names of a host list, or none and a defect."""
     try:
-        return expand(text)
+        names = expand(text, min(MAX_HOSTS, found.hosts_left))
     except HostListError as error:
         found.wrong(where, f"the host list {error}")
-    return []
+        return []
+    found.hosts_left -= len(names)
+    return names
 
 
 def parents(switches: Switches, found: Findings) -> dict[str, str]:
@@ -48,6 +50,8 @@ def parents(switches: Switches, found: Findings) -> dict[str, str]:
             else:
                 above[child] = switch.name
     for loop in _loops(above):
+        first = loop.index(min(loop, key=lambda name: switches[name].where.number or 0))
+        loop = [*loop[first:], *loop[:first]]
         found.wrong(switches[loop[0]].where, f"{loop[0]!r} is below itself: {' → '.join([*loop, loop[0]][:12])}")
     return above
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kalloc import solve
 from tests.io.importing.topologies import ROSETTA, needed, nodes, read, truth
 
 pytestmark = needed
@@ -22,20 +23,31 @@ CASES: dict[str, tuple[str, str, tuple[str, ...], dict[str, Any], tuple[str, ...
     "nodes": ("slurm-nodes", "scontrol_show_nodes.json", ("su",), {}, FULL),
     "sinfo": ("sinfo", "sinfo_N.txt", (), {}, FULL),
     "kubernetes": ("kubernetes", "k8s_nodes.json", ("site=zone", "pod=tier-1", "su=tier-0", "rack"), {}, FULL),
+    "topograph model": (
+        *("topograph", "topograph_model.yaml"),
+        *(("site=zone", "pod=tier-1", "su=tier-0", "rack=accelerator"), GIVEN, ()),
+    ),
+    "topograph graph": (
+        *("topograph", "topograph_graph.json", ("site=zone", "pod=tier-1", "su=tier-0", "rack=accelerator")),
+        *({**GIVEN, "id_prefix": "i-"}, ()),
+    ),
+    "netbox": ("netbox", "netbox_devices.csv", ("site", "su=location", "rack"), {"gpus_per_node": 8}, FULL),
+    "ibnetdiscover names": ("ibnetdiscover", "ibnetdiscover.out", ("pod=spine", "su=unit"), GIVEN, ()),
+    "table": ("table", "canonical.csv", ("site", "pod", "su", "rack"), {}, FULL),
     "volcano": ("volcano", "volcano_hypernodes.yaml", ("pod", "su", "rack"), GIVEN, ()),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_format_says_the_same(case: str) -> None:
-    """Places, kinds, counts and states are those of the cluster; names of larger blocks are Slurm's own."""
+    """Places, kinds, counts and states are those of the cluster; larger blocks and units of leaves have own names."""
     format, file, levels, options, said = CASES[case]
     found = nodes(read(format, ROSETTA / file, levels=levels, **options).instance)
     assert found.keys() == truth().keys()
     for level in (name.partition("=")[0] for name in levels):
         same = {(found[name][level], truth()[name].get(level)) for name in found}
         assert len(same) == len({one for one, _ in same}) == len({other for _, other in same}), level
-        assert case.endswith("block") or {one for one, _ in same} == {other for _, other in same}, level
+        assert case.endswith(("block", "names")) or {one for one, _ in same} == {other for _, other in same}, level
     for name in found:
         assert [found[name][what] for what in said] == [truth()[name][what] for what in said]
 
@@ -48,6 +60,25 @@ def test_joined_sources() -> None:
     assert imported.differences == ()
     wanted = {name: {key: value for key, value in row.items() if key != "site"} for name, row in truth().items()}
     assert nodes(imported.instance) == wanted
+
+
+def test_everything_joined() -> None:
+    """The fabric, the asset sheet, the nodes of Slurm and the applications are one instance that can be solved."""
+    join = {
+        "netbox": [ROSETTA / "netbox_devices.csv"],
+        "slurm-nodes": [ROSETTA / "scontrol_show_nodes.json"],
+        "table": [ROSETTA / "requests.csv"],
+    }
+    levels = ("site", "pod=spine", "su=unit|location|fabric0", "rack")
+    imported = read("ibnetdiscover", ROSETTA / "ibnetdiscover.out", join=join, levels=levels, kind="B200")
+    found = nodes(imported.instance)
+    for name, row in truth().items():
+        assert [found[name][what] for what in ("site", "rack", *FULL)] == [
+            row[what] for what in ("site", "rack", *FULL)
+        ]
+    assert {difference.what for difference in imported.differences} == {"su"}
+    result = solve(imported.instance)
+    assert {grant.project: grant.gpus for grant in result.plan.grants} == {"gov-llm": 24, "sme-pool": 16}
 
 
 def test_reservation() -> None:

@@ -51,7 +51,7 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
         found.raise_if_any()
     leaves = units(list(_usual(hosts, found)), found)
     places = _places(fabric, leaves)
-    nodes = [NodeFact(host.name, host.where, places[unit]) for unit, held in leaves.items() for host in held]
+    nodes = [NodeFact(host.name, host.where, dict(places[unit])) for unit, held in leaves.items() for host in held]
     used = {level for place in places.values() for level in place}
     nodes.sort(key=lambda node: node.where.number or 0)
     return Facts("ibnetdiscover", tuple(level for level in reversed(LEVELS) if level in used), nodes)

@@ -140,7 +140,7 @@ def place_in_blocks(
                 message = f"node {node!r} is in the block {nodes[node].place[name]!r} too; that one is taken"
                 found.ambiguous(block.where, message)
             else:
-                nodes[node] = NodeFact(node, block.where, place)
+                nodes[node] = NodeFact(node, block.where, dict(place))
     return tuple(reversed(levels)), list(nodes.values())
 
 

@@ -113,7 +113,7 @@ def place_by_rank(
             continue
         place, labels = _place(switch.name, switches, above, rank, names)
         for name in switch.nodes:
-            first = nodes.setdefault(name, NodeFact(name, switch.where, place, labels=labels))
+            first = nodes.setdefault(name, NodeFact(name, switch.where, dict(place), labels=labels))
             if first.place != place:
                 message = f"node {name!r} hangs on another one too, in {first.where}; that one is taken"
                 found.ambiguous(switch.where, f"{switch.name!r}: {message}")

@@ -43,7 +43,7 @@ FORMATS: Mapping[str, Format] = {
     "slurm": Format(
         "Slurm: topology, accounts and their limits, reservations",
         "slurm",
-        ("topology.conf", "topology.yaml", "sacctmgr.cfg", "sacctmgr.sh", "reservations.sh"),
+        ("topology.conf", "topology.yaml", "topology-block.conf", "sacctmgr.cfg", "sacctmgr.sh", "reservations.sh"),
     ),
     "kueue": Format("Kueue: topology, flavors, cohorts and queues", "kueue", ("kueue.yaml", "manager-config.yaml")),
     "kubernetes": Format(

@@ -70,5 +70,5 @@ def _share(instance: Instance, pool: str) -> tuple[int, int]:
     every = quotas.get((pool, ALL_KINDS))
     given: list[Quota] = [row for row in rows if row is not None] if every is None else [every]
     quota = sum(row.gpus for row in given)
-    bounded = every is not None or None not in rows
+    bounded = every is not None or (bool(rows) and None not in rows)
     return quota, quota + sum(row.borrow for row in given) if bounded else UNLIMITED

@@ -26,6 +26,9 @@ def export(instance: Instance, plan: Plan | None) -> Export:
         "sacctmgr.cfg": accounts.dump(),
         "sacctmgr.sh": accounts.script(),
     }
+    blocks = fabric.block_conf()
+    if blocks is not None:
+        files["topology-block.conf"] = blocks
     if plan is not None:
         files["reservations.sh"] = script(instance, plan, names, accounts)
     notes = (*unnamed(instance), *accounts.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kalloc.io.exporting.domains import titles, tree
@@ -67,20 +68,43 @@ class Fabric:
         head = "# For TopologyPlugin=topology/tree. Slurm ignores this file where there is a topology.yaml."
         return "\n".join([head, *lines, ""]).encode()
 
+    def blocks(self) -> tuple[list[tuple[str, str]], list[int]]:
+        """Return the finest domains as blocks with their nodes, and the block sizes; none where they are no blocks.
+
+        They are blocks where each node is in one of several. The smallest of them is the base size, and a level whose
+        domains all hold as many of them, one after the other, a power of two, is a larger size.
+        """
+        leaves = [domain for domain in self.domains if domain.nodes]
+        finest = len(self.instance.hierarchy.levels) - 1
+        if len(leaves) < 2 or self.loose or any(leaf.level != finest for leaf in leaves):
+            return [], []
+        counts = [1]
+        for depth in range(finest, 0, -1):
+            runs = [len(list(run)) for _, run in groupby(leaf.path[:depth] for leaf in leaves)]
+            alike = len(set(runs)) == 1 and len(runs) == len({leaf.path[:depth] for leaf in leaves})
+            if alike and runs[0] > counts[-1] and runs[0].bit_count() == 1:
+                counts.append(runs[0])
+        base = min(len(leaf.nodes) for leaf in leaves)
+        named = [(self.named(self.titles[leaf.path]), self.listed(leaf.nodes)) for leaf in leaves]
+        return named, [base * count for count in counts]
+
+    def block_conf(self) -> bytes | None:
+        """Return topology.conf for the plugin topology/block, or None where the finest domains are no blocks."""
+        blocks, sizes = self.blocks()
+        lines = [f"BlockName={name} Nodes={nodes}" for name, nodes in blocks]
+        head = "# For TopologyPlugin=topology/block: rename it topology.conf. Slurm ignores it where there is a .yaml."
+        return "\n".join([head, *lines, f"BlockSizes={','.join(map(str, sizes))}", ""]).encode() if blocks else None
+
     def yaml(self) -> bytes:
-        """Return topology.yaml: the tree, and the finest domains as blocks where every node is in one of several."""
+        """Return topology.yaml: the tree, and the blocks where there are any."""
         switches = [
             {"switch": name, "children": below} if below else {"switch": name, "nodes": nodes}
             for name, below, nodes in self.rows()
         ]
         found: list[Object] = [{"topology": "tree", "cluster_default": True, "tree": {"switches": switches}}]
-        leaves = [domain for domain in self.domains if domain.nodes]
-        finest = len(self.instance.hierarchy.levels) - 1
-        if len(leaves) > 1 and not self.loose and all(domain.level == finest for domain in leaves):
-            named = [(self.named(self.titles[leaf.path]), self.listed(leaf.nodes)) for leaf in leaves]
-            blocks = [{"block": name, "nodes": nodes} for name, nodes in named]
-            sizes = [min(len(leaf.nodes) for leaf in leaves)]
-            found.append(
-                {"topology": "block", "cluster_default": False, "block": {"block_sizes": sizes, "blocks": blocks}}
-            )
+        blocks, sizes = self.blocks()
+        if blocks:
+            listed = [{"block": name, "nodes": nodes} for name, nodes in blocks]
+            block = {"block_sizes": sizes, "blocks": listed}
+            found.append({"topology": "block", "cluster_default": False, "block": block})
         return documents([found])

@@ -71,9 +71,28 @@ def test_yaml_says_the_same() -> None:
 def test_blocks() -> None:
     """Where every node is in one of several finest domains, these are blocks, planned by the size of the smallest."""
     given = kalloc.load(INSTANCES / "tiny" / "lending-nodes")
-    [[_, block]] = objects(files(given)["topology.yaml"].encode())
+    made = files(given)
+    [[_, block]] = objects(made["topology.yaml"].encode())
     assert block["block"]["block_sizes"] == [1]
+    assert made["topology-block.conf"].splitlines()[1:] == [
+        "BlockName=su1 Nodes=su1-n[1-2]",
+        "BlockName=su2 Nodes=su2-n[1-2]",
+        "BlockName=su3 Nodes=su3-n1",
+        "BlockSizes=1",
+    ]
     assert [one["block"] for one in block["block"]["blocks"]] == ["su1", "su2", "su3"]
+
+
+def test_larger_blocks() -> None:
+    """A level whose domains hold a power of two of blocks each is a larger size; one whose domains differ is none."""
+    levels = Hierarchy(levels=("site", "su", "rack"))
+    places = [("s1", "a"), ("s1", "a"), ("s1", "b"), ("s1", "b"), ("s2", "c"), ("s2", "c")]
+    rows = tuple(
+        NodeGroup(path=(*place, f"r{n}"), count=4, kind="H200", gpus=8, owner="nation")
+        for n, place in enumerate(places)
+    )
+    given = instance(hierarchy=levels, inventory=rows, placed=(), projects=(), requests=())
+    assert files(given)["topology-block.conf"].splitlines()[-1] == "BlockSizes=4,8"
 
 
 @pytest.mark.parametrize("name", ["korea-260k", "korea-2026-call1"])

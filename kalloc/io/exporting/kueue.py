@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 API = "kueue.x-k8s.io/v1beta2"
 EVERY_GPU = f"{PREFIX}/gpus"
 """A resource that Kueue counts beside GPUs, so that a quota can hold for all kinds together."""
+ASK = (
+    "some quotas are for all kinds: that needs Kueue 0.17, which then admits only workloads that ask for a topology; "
+    'annotate those that need none with kueue.x-k8s.io/podset-unconstrained-topology: "true"'
+)
+"""Kueue implies that of all workloads only where every flavor has a topology, and the one of all kinds has none."""
 MOST_FLAVORS = 64
 """Flavors that a group of resources may have."""
 
@@ -32,6 +37,8 @@ def export(instance: Instance, plan: Plan | None) -> Export:
     objects += _local_queues(cluster)
     files = {"kueue.yaml": documents(objects), "manager-config.yaml": documents([_settings(shares)])}
     notes = [*shares.notes(), *(() if plan is None else shares.refused(plan))]
+    if ALL_KINDS in shares.kinds:
+        notes.append(ASK)
     return named(files, tuple(notes), cluster.pools, cluster.kinds, cluster.projects, *cluster.values.values())
 
 

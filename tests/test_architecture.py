@@ -42,8 +42,12 @@ MAY_KNOW = {
         *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "slots", "solver"),
         "verify",
     },
+    "whatif": {
+        *("allocate", "errors", "explain", "instance", "place", "plan", "slots", "solver", "solving", "verify"),
+    },
     "cli": {
         *("errors", "explain", "generate", "instance", "io", "plan", "report", "screen", "slots", "solving", "verify"),
+        "whatif",
     },
     "__init__": {"errors", "instance", "io", "plan", "solving", "verify"},
     "__main__": {"cli"},

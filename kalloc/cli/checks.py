@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kalloc.cli.app import InstancePath, app
+from kalloc.cli.app import InstancePath, PlanPath, app
 from kalloc.cli.running import Run
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def check(instance: InstancePath) -> None:
 @app.command()
 def verify(
     instance: InstancePath,
-    plan: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a plan.")],
+    plan: PlanPath,
 ) -> None:
     """Check a plan exactly, and what its summary claims, without the solver."""
     with Run().told():

@@ -87,7 +87,8 @@ def _inventory(
             "gpus": node.gpus if node.gpus is not None else options.gpus_per_node,
             "owner": node.owner,
             "state": node.state or "up",
-            "source": _cited(node.where),
+            "source": node.source or _cited(node.where),
+            "note": node.note,
         }
         entries.append(Entry(record, node.where))
     for column, what, option in (

@@ -67,6 +67,9 @@ class NodeFact:
     count: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels that may name domains; which of them do is decided when all sources are read."""
+    source: str | None = None
+    """Where the facts come from, as the source itself says."""
+    note: str | None = None
     device: bool = False
     """Whether it may be anything with a name; it is a node only if another source says so."""
 

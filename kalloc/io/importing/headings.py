@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 APPLICATIONS = "applications"
 """A table whose rows are projects and requests at once."""
@@ -15,6 +15,7 @@ TABLES: Mapping[str, str] = {
     "requests": "requests demand 요청 요청량 신청량",
     "pools": "pools organisations organizations programmes programs 풀 기관 기관목록 사업",
     "quotas": "quotas quota 쿼터 할당량 배정량 할당",
+    "caps": "caps cap limits 상한 한도",
     "kinds": "kinds accelerators gpu_types 가속기 기종 GPU기종",
     "placed": "placed running usage 사용중 배치현황 사용현황",
 }
@@ -60,6 +61,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "gpus": "gpus quota GPU수 쿼터 할당량 배정량",
         "borrow": "borrow borrowinglimit 차용 차용한도",
         "lend": "lend lendinglimit 대여 대여한도",
+    },
+    "caps": {
+        "pool": "pool owner organisation organization programme program 풀 기관 기관명 사업 사업명",
+        "kind": "kind gpu gpukind gputype gpumodel accelerator 가속기 기종 GPU기종 GPU종류 GPU모델",
+        "gpus": "gpus cap limit GPU수 상한 한도",
     },
     "kinds": {
         "kind": "kind gpu gpukind gputype gpumodel accelerator 가속기 기종 GPU기종 GPU종류 GPU모델",
@@ -141,12 +147,15 @@ def table_of(header: Sequence[str]) -> str | None:
     return None
 
 
-def columns_of(table: str, header: Iterable[str]) -> dict[int, str]:
-    """Return the column of each heading that is known, by position; of two with one meaning the first."""
+def columns_of(table: str, header: Iterable[str], taken: Collection[int] = ()) -> dict[int, str]:
+    """Return the column of each heading that is known, by position, but for positions that are taken.
+
+    Of two headings with one meaning the one that is the name of the column counts, or else the first.
+    """
     known = headings(table)
-    found: dict[int, str] = {}
+    found: dict[str, int] = {}
     for position, head in enumerate(header):
         column = known.get(plain(head))
-        if column is not None and column not in found.values():
-            found[position] = column
-    return found
+        if column is not None and position not in taken and (column not in found or head == column):
+            found[column] = position
+    return {position: column for column, position in found.items()}

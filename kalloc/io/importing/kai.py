@@ -70,7 +70,8 @@ def _quota(item: Object, total: int, alone: bool, facts: Facts, found: Findings)
     if alone and borrow:
         found.guessed(item.where, f"queue {item.name!r} has no sibling to borrow of: its limit {limit} is its quota")
         quota, borrow = quota + borrow, 0
-    facts.add("quotas", item.where, pool=item.name, kind=ALL_KINDS, gpus=quota, borrow=borrow, lend=quota)
+    lend = 0 if alone else quota
+    facts.add("quotas", item.where, pool=item.name, kind=ALL_KINDS, gpus=quota, borrow=borrow, lend=lend)
 
 
 def _gpu(item: Object) -> dict[str, Any]:

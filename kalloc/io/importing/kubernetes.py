@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kalloc.io.exporting.objects import KIND, OWNER, PROJECT
 from kalloc.io.importing.facts import Facts, Findings, NodeFact, Remark
 from kalloc.io.importing.kinds import known_kind, read_kind
 from kalloc.io.importing.objects import Object, by_kind, maps, texts, true, whole
@@ -34,14 +35,17 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
 
 def _node(item: Object, resources: Sequence[str], found: Findings) -> NodeFact:
     labels = texts(item.metadata.get("labels"))
+    labels |= {key: name for key, name in texts(item.metadata.get("annotations")).items() if key in labels}
     if item.spec.get("taints"):
         found.once(Remark.DROPPED, item.where, "taints", "taints of nodes are not read")
     gpus = _gpus(item, resources, found)
-    kind = _kind(item, labels, found) if gpus else None
+    kind = _kind(item, labels, found) if gpus != 0 else None
     count = labels.get("nvidia.com/gpu.count")
     if count is not None and gpus is not None and whole(count) != gpus:
         found.ambiguous(item.where, f"node {item.name!r}: {gpus} GPUs are allocatable, its label says {count}")
-    return NodeFact(item.name, item.where, {}, kind, gpus, state=_state(item), labels=labels)
+    if any(key.startswith(f"{PROJECT}/") for key in labels):
+        found.once(Remark.DROPPED, item.where, "seats", "what a plan of kalloc has placed on nodes is not read")
+    return NodeFact(item.original, item.where, {}, kind, gpus, labels.get(OWNER), _state(item), labels=labels)
 
 
 def _gpus(item: Object, resources: Sequence[str], found: Findings) -> int | None:
@@ -69,6 +73,8 @@ def _size(item: Object, name: str, allocatable: Mapping[str, Any], found: Findin
 
 
 def _kind(item: Object, labels: Mapping[str, str], found: Findings) -> str | None:
+    if KIND in labels:
+        return labels[KIND]
     for label in PRODUCTS:
         if label in labels:
             return read_kind(labels[label], item.where, found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from kalloc.io.exporting.objects import KIND, NAME, OWNER, PLAN, POOL, PREFIX
 from kalloc.io.importing.facts import Facts, Findings, NodeFact
 from kalloc.io.importing.levels import GEOGRAPHIC
 from kalloc.io.importing.options import ImportOptions
@@ -47,8 +48,8 @@ PRESETS: Mapping[str, str] = {
 def place_by_labels(sources: Sequence[Facts], options: ImportOptions, found: Findings) -> None:
     """Give nodes with labels their domains.
 
-    The levels are the labels that a Kueue Topology lists, if there is one, or else the known ones; and always
-    those that the options name.
+    The levels are the labels that a Kueue Topology lists, if there is one, or else those that kalloc itself has set,
+    or else the known ones; and always those that the options name.
     """
     listed = [label for facts in sources for label in facts.label_levels if label != HOST]
     own = [label for entry in options.sources_of_levels for label in entry.split("|")]
@@ -57,16 +58,30 @@ def place_by_labels(sources: Sequence[Facts], options: ImportOptions, found: Fin
         if not labelled:
             continue
         used = {label for node in labelled for label in node.labels}
-        chosen = {label: PRESETS.get(label, label) for label in listed if label in used}
-        if not chosen:
+        chosen = {label: level_of(label) for label in listed if label in used}
+        ours = {label: level_of(label) for label in labelled[0].labels if _is_ours(label)}
+        if not chosen and ours:
+            chosen = ours
+        elif not chosen:
             chosen = {label: level for label, level in PRESETS.items() if label in used}
         elif ignored := [label for label in PRESETS if label in used and label not in chosen]:
             found.dropped(labelled[0].where, f"labels that the Topology does not list: {', '.join(ignored)}")
         chosen |= {label: label for label in own if label in used}
         _set(labelled, chosen)
-        levels = _distinct((*facts.levels, *chosen.values()), own, labelled, found)
-        facts.levels = levels if listed else tuple(sorted(levels, key=lambda level: _fineness(labelled, level)))
+        levels = _distinct((*facts.levels, *chosen.values()), {*own, *ours.values()}, labelled, found)
+        ordered = listed or (ours and list(ours) != sorted(ours))
+        facts.levels = levels if ordered else tuple(sorted(levels, key=lambda level: _fineness(labelled, level)))
         _note_lacking(labelled, chosen, found)
+
+
+def level_of(label: str) -> str:
+    """Return the level that a label stands for; a label that nobody knows is its own level."""
+    return PRESETS.get(label) or (label.removeprefix(f"{PREFIX}/") if _is_ours(label) else label)
+
+
+def _is_ours(label: str) -> bool:
+    """Tell whether kalloc has made a label of a level."""
+    return label.startswith(f"{PREFIX}/") and label not in (KIND, OWNER, POOL, PLAN, NAME)
 
 
 def _set(nodes: Iterable[NodeFact], chosen: Mapping[str, str]) -> None:
@@ -76,7 +91,9 @@ def _set(nodes: Iterable[NodeFact], chosen: Mapping[str, str]) -> None:
                 node.place.setdefault(level, node.labels[label])
 
 
-def _distinct(levels: Iterable[str], own: Sequence[str], nodes: Sequence[NodeFact], found: Findings) -> tuple[str, ...]:
+def _distinct(
+    levels: Iterable[str], own: Collection[str], nodes: Sequence[NodeFact], found: Findings
+) -> tuple[str, ...]:
     """Return the levels without those that say of every node what an earlier one says, unless they are asked for."""
     kept: dict[tuple[str | None, ...], str] = {}
     left = []

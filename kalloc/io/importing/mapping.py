@@ -14,9 +14,9 @@ from kalloc.io.files import MIB
 from kalloc.io.importing.facts import Findings, Where
 from kalloc.io.importing.headings import APPLICATIONS, COLUMNS
 from kalloc.io.importing.reading import fail, text_of
-from kalloc.io.tables import TABLES, fields
+from kalloc.io.tables import ROWS, fields
 
-TABLE_NAMES = (*TABLES, APPLICATIONS)
+TABLE_NAMES = (*ROWS, APPLICATIONS)
 KEYS = ("sheet", "columns", "levels", "defaults")
 
 

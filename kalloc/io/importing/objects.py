@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kalloc.io.exporting.objects import NAME
 from kalloc.io.importing.facts import Findings, Remark, Where
 from kalloc.io.importing.reading import Map, documents
 
@@ -23,6 +24,11 @@ class Object:
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     where: Where
+
+    @property
+    def original(self) -> str:
+        """The name before an export of kalloc made one of it that Kubernetes takes."""
+        return texts(self.metadata.get("annotations")).get(NAME, self.name)
 
 
 def objects(paths: Sequence[Path], found: Findings) -> Iterator[Object]:

@@ -161,33 +161,35 @@ def _from_yaml(path: Path, found: Findings) -> tuple[tuple[str, ...], list[NodeF
         one for document in yaml_documents(path) for one in (document if isinstance(document, list) else [document])
     ]
     levels: list[str] = []
-    larger: list[str] = []
+    blocks: list[str] = []
     nodes: dict[str, NodeFact] = {}
     for topology in listed:
         if not isinstance(topology, Map):
             found.wrong(Where(str(path)), "must be a list of topologies")
             continue
         names, placed = _topology(path, topology, len(listed) > 1, found)
+        if set(names) & set(levels):
+            found.wrong(Where(str(path), topology.line), "has the name of another topology; give each its own")
         levels += names
-        larger += names[:-1] if isinstance(topology.get("block"), Map) else ()
+        blocks += names if isinstance(topology.get("block"), Map) else ()
         for node in placed:
             known = nodes.setdefault(str(node.name), node)
             known.place = {**node.place, **known.place}
     found.raise_if_any()
-    for level in _repeated(larger, levels, list(nodes.values())):
+    for level in _repeated(blocks, levels, list(nodes.values())):
         found.dropped(Where(str(path)), f"level {level!r} divides the nodes as another level does")
         levels.remove(level)
     return tuple(levels), list(nodes.values())
 
 
-def _repeated(larger: Sequence[str], levels: Sequence[str], nodes: Sequence[NodeFact]) -> list[str]:
-    """Return the levels of larger blocks that divide the nodes as a level of another kind does."""
-    others = [level for level in levels if level not in larger]
+def _repeated(blocks: Sequence[str], levels: Sequence[str], nodes: Sequence[NodeFact]) -> list[str]:
+    """Return the levels of blocks that divide the nodes as a level of switches does."""
+    others = [level for level in levels if level not in blocks]
 
     def parts(*names: str) -> int:
         return len({tuple(node.place.get(name) for name in names) for node in nodes})
 
-    return [level for level in larger if any(parts(level) == parts(other) == parts(level, other) for other in others)]
+    return [level for level in blocks if any(parts(level) == parts(other) == parts(level, other) for other in others)]
 
 
 def _topology(path: Path, topology: Map, several: bool, found: Findings) -> tuple[tuple[str, ...], list[NodeFact]]:

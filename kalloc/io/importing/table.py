@@ -14,9 +14,11 @@ from kalloc.io.importing.kinds import read_kind
 from kalloc.io.importing.mapping import TableMapping, read_mapping
 from kalloc.io.importing.options import ImportOptions
 from kalloc.io.importing.sheets import Cell, Sheet, sheets
+from kalloc.io.tables import columns as columns_of_instance
 from kalloc.io.tables import fields
 
 WHOLE = frozenset({"count", "gpus", "min", "max", "step", "borrow", "lend", "memory_gb", "watts"})
+LEVEL_NAMES = tuple(LEVELS)
 OF_PROJECT = ("pool", "merit", "mandatory", "mix", "level", "title")
 
 
@@ -92,36 +94,40 @@ def _likely(sheet: Sheet) -> str | None:
 
 def _plan(sheet: Sheet, mapping: TableMapping, options: ImportOptions, found: Findings) -> _Plan:
     """Return what each position of a sheet is: by the mapping, by the levels that are wanted, by its heading."""
-    where = sheet.where(sheet.head)
-    header = {head: position for position, head in reversed(list(enumerate(sheet.header)))}
-    columns: dict[int, str] = {}
-    levels: dict[int, str] = {}
-    for wanted, chosen in ((mapping.columns, columns), (mapping.levels, levels)):
-        for name, head in wanted.items():
-            if head in header:
-                chosen[header[head]] = name
-            else:
-                found.wrong(where, f"there is no column {head[:60]!r}; {nearest(head, header)}", head[:60])
-    if mapping.table == "inventory" and not mapping.levels:
-        own = [head for entry in options.sources_of_levels for head in entry.split("|")]
-        levels = {header[head]: head for head in own if head in header}
-    for position, name in columns_of(mapping.table, sheet.header).items():
-        if position in columns or position in levels or name in columns.values():
-            continue
-        if name not in LEVELS or mapping.table != "inventory":
+    columns = _positions(sheet, mapping.columns, found)
+    levels = _levels(sheet, mapping, options, found) if mapping.table == "inventory" else {}
+    for position, name in columns_of(mapping.table, sheet.header, {**columns, **levels}).items():
+        if name not in (*columns.values(), *LEVEL_NAMES):
             columns[position] = name
-        elif not mapping.levels and name not in levels.values():
-            levels[position] = name
-    if mapping.table == "inventory" and not mapping.levels:
-        order = [*levels.values()]
-        fine = {
-            name: (list(LEVELS).index(name) if name in LEVELS else len(LEVELS), order.index(name)) for name in order
-        }
-        levels = dict(sorted(levels.items(), key=lambda item: fine[item[1]]))
     unread = [head for position, head in enumerate(sheet.header) if head and position not in {**columns, **levels}]
     if unread:
-        found.dropped(where, f"columns that are not read: {', '.join(unread)[:500]}")
+        found.dropped(sheet.where(sheet.head), f"columns that are not read: {', '.join(unread)[:500]}")
     return _Plan(mapping.table, columns, levels, mapping.defaults)
+
+
+def _positions(sheet: Sheet, wanted: Mapping[str, str], found: Findings) -> dict[int, str]:
+    """Return the positions of the headings that a mapping names."""
+    positions = {head: position for position, head in reversed(list(enumerate(sheet.header)))}
+    for head in wanted.values():
+        if head not in positions:
+            message = f"there is no column {head[:60]!r}; {nearest(head, sheet.header)}"
+            found.wrong(sheet.where(sheet.head), message, head[:60])
+    return {positions[head]: name for name, head in wanted.items() if head in positions}
+
+
+def _levels(sheet: Sheet, mapping: TableMapping, options: ImportOptions, found: Findings) -> dict[int, str]:
+    """Return the level of each position, coarse to fine: those of a mapping, or of a table that kalloc has written,
+    or else the headings that are known or that the options name."""
+    if mapping.levels:
+        return _positions(sheet, mapping.levels, found)
+    own = columns_of_instance("inventory", ())
+    if sheet.header[-len(own) :] == own:
+        return dict(enumerate(sheet.header[: -len(own)]))
+    wanted = {head for entry in options.sources_of_levels for head in entry.split("|")}
+    levels = {position: name for position, name in columns_of("inventory", sheet.header).items() if name in LEVEL_NAMES}
+    levels |= {position: head for position, head in enumerate(sheet.header) if head in wanted}
+    rank = {name: LEVEL_NAMES.index(name) if name in LEVEL_NAMES else len(LEVEL_NAMES) for name in levels.values()}
+    return dict(sorted(levels.items(), key=lambda item: (rank[item[1]], item[0])))
 
 
 def _record(where: Where, cells: Sequence[Cell], plan: _Plan, found: Findings) -> dict[str, Any]:
@@ -191,6 +197,8 @@ def _node(where: Where, record: dict[str, Any], plan: _Plan, found: Findings) ->
         record.get("owner"),
         record.get("state"),
         1 if numbers["count"] is None else numbers["count"],
+        source=record.get("source"),
+        note=record.get("note"),
     )
 
 

@@ -167,6 +167,7 @@ def test_kueue_quotas(version: str, cohort: str, tmp_path: Path) -> None:
         "lab (own)": "lab",
     }
     assert {row.pool: (row.kind, row.gpus, row.borrow, row.lend) for row in result.instance.quotas} == {
+        "lab": ("H200", 120, 0, 0),
         "team": ("H200", 24, 4, 3),
         "other": ("H200", 32, 88, 32),
         "alone": ("H200", 8, 0, 0),

@@ -16,16 +16,20 @@ class Defect:
 
     ``row`` counts as a spreadsheet does: the header is row 1, so the first record is row 2.
     For a JSON document it is the position in the list, from 1. ``None`` means the whole file.
+    ``line`` is given instead where a file that is no table was imported.
     """
 
     file: str
     row: int | None
     column: str | None
     message: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        """Return ``file, row, column: message``, leaving out what is not known."""
+        """Return ``file, row or line, column: message``, leaving out what is not known."""
         place = [self.file]
+        if self.line is not None:
+            place.append(f"line {self.line}")
         if self.row is not None:
             place.append(f"row {self.row}")
         if self.column is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ class Grant:
     requested_min: int
     requested_max: int
     reason: str
+    """Why this much and not more: a stable code."""
+    sentence: str = ""
+    """The same in English, with figures."""
+    sentence_ko: str = ""
+    """The same in Korean."""
 
 
 @dataclass(frozen=True, order=True)
@@ -151,6 +158,12 @@ class Result:
     """GPUs available, requested and allocated."""
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mib: int = 0
+    slots: tuple[Mapping[str, Any], ...] = ()
+    """The rows of slots.csv: see :func:`kalloc.slots.slots`."""
+    blocks: tuple[Mapping[str, Any], ...] = ()
+    """The largest free block of every level and kind: see :func:`kalloc.slots.blocks`."""
+    block_costs: tuple[Mapping[str, Any], ...] = ()
+    """The rows of blocks.csv: see :func:`kalloc.slots.block_costs`."""
     curve: tuple[tuple[float, int, int | None], ...] = ()
     """Seconds since the start, fragmentation score and bound, each time that something better was known."""
 
@@ -177,6 +190,22 @@ class Result:
             "tiers": tiers,
             "gpus": dict(self.gpus),
             "fragmentation": {"score": self.fragmentation, "bound": self.fragmentation_bound, "levels": levels},
+            "slots": [dict(row) for row in self.slots],
+            "blocks": [dict(row) for row in self.blocks],
             "seconds": dict(self.seconds),
             "peak_memory_mib": self.peak_memory_mib,
+            "curve": [dict(zip(("seconds", "score", "bound"), point, strict=True)) for point in self.curve],
         }
+
+    def _repr_html_(self) -> str:
+        """Return what Jupyter shows of the result: how the solve ended, who gets what, and what is proven."""
+        import pandas as pd
+
+        known = self.summary()
+        head = f"{known['instance']['name']}: termination {self.termination}, solution {self.solution}, verified"
+        gpus = ", ".join(f"{count:,} {what}" for what, count in self.gpus.items())
+        pools = self.plan.allocations.groupby("pool", sort=False)["gpus"].sum().reset_index()
+        levels = pd.DataFrame.from_dict(known["fragmentation"]["levels"], orient="index").rename_axis("level")
+        tables = (pools, pd.DataFrame(known["tiers"]), levels.astype("Int64").reset_index())
+        shown = "\n".join(table.to_html(index=False, na_rep="–", float_format="{:,.6g}".format) for table in tables)
+        return f"<p><strong>{escape(head)}</strong><br>GPUs: {escape(gpus)}</p>\n{shown}"

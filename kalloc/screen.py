@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 MOST_POOLS = 12
 """Pools listed; what the others get is summed up in one line."""
 NAME = 30
+"""Columns of a name."""
+WIDTH = 80
+"""Columns of a line, at most."""
 
 
 def size(instance: Instance) -> str:
@@ -35,12 +39,14 @@ def result_lines(instance: Instance, result: Result) -> Iterator[str]:
     memory = f"peak memory {result.peak_memory_mib:,} MiB"
     yield f"termination {result.termination}, solution {result.solution}, verified, {memory}"
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items())
-    yield f"seconds: {spent}"
+    yield from wrap(f"seconds: {spent}", WIDTH, subsequent_indent=" " * len("seconds: "))
 
 
 def cut(name: str, width: int = NAME) -> str:
-    """Return a name that is no longer than its column."""
-    return name if len(name) <= width else name[: width - 1] + "…"
+    """Return a name that is no wider than its column: characters of East Asian scripts take two cells."""
+    from rich.cells import cell_len, set_cell_size
+
+    return name if cell_len(name) <= width else f"{set_cell_size(name, width - 1).rstrip()}…"
 
 
 def number(value: float | None) -> str:
@@ -96,6 +102,8 @@ def _levels(result: Result) -> Iterator[str]:
 
 def _table(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
     """Return a table: the first column to the left, figures to the right."""
+    from rich.cells import set_cell_size
+
     for first, *others in rows:
         figures = "".join(f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
-        yield f"{first:<{widths[0]}}{figures}"
+        yield set_cell_size(first, widths[0]) + figures

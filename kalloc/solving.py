@@ -15,7 +15,7 @@ from kalloc.allocate.model import Allocation
 from kalloc.allocate.tiers import prepare, settle
 from kalloc.clash import clash_of
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
-from kalloc.explain import reasons
+from kalloc.explain import explained
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.place.bounds import fewest_spans
@@ -28,6 +28,7 @@ from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, proven, standing, termination_of
+from kalloc.slots import block_rows, cost_rows, slot_rows
 from kalloc.solver import Limits, Status, Stop
 from kalloc.verify import Needs, Score, score, verify
 
@@ -298,6 +299,9 @@ def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result
         instance=facts_of(run.instance),
         gpus=gpus_of(run.instance, value.gpus),
         seconds=dict(run.seconds),
+        slots=tuple(slot_rows(run.instance, plan)),
+        blocks=tuple(block_rows(run.instance, plan)),
+        block_costs=tuple(cost_rows(run.instance, plan)),
         curve=tuple(run.curve),
     )
 
@@ -350,9 +354,8 @@ def weighed(run: Run, granted: Granted) -> dict[str, int]:
 
 
 def plan_of(instance: Instance, decision: Decision) -> Plan:
-    """Give a decision its names."""
+    """Give a decision its names, and every request its reason."""
     topology = instance.topology
-    why = reasons(instance, decision.granted)
     grants = tuple(
         Grant(
             row.project,
@@ -361,7 +364,7 @@ def plan_of(instance: Instance, decision: Decision) -> Plan:
             decision.granted.get((row.project, row.kind), 0),
             row.min,
             row.max,
-            why[row.project, row.kind],
+            reason="",
         )
         for row in instance.requests
     )
@@ -370,4 +373,5 @@ def plan_of(instance: Instance, decision: Decision) -> Plan:
         row = topology.row(node)
         seats.append(Seat(project, row.kind, row.path, topology.names[node], int(gpus)))
     seats.sort(key=lambda seat: (seat.project, topology.node_ids[seat.node]))
-    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(seats))
+    plan = Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(seats))
+    return explained(instance, plan)

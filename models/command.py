@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from kalloc.errors import InstanceError
+from kalloc.errors import InstanceError, OutputError
 from kalloc.instance import Instance
 from models.outcome import Outcome
+from models.posed import Posed
 from models.program import CBC, InexactError, SolverError, Status
 
 EXIT = {Status.OPTIMAL: 0, Status.FEASIBLE: 0, Status.INFEASIBLE: 3, Status.UNKNOWN: 4}
@@ -20,23 +22,33 @@ def parser(model: str, title: str) -> argparse.ArgumentParser:
     arguments.add_argument("instance", help="a directory with instance.toml and tables, or a JSON document")
     arguments.add_argument("--solver", default=CBC, metavar="NAME", help="any solver that PuLP finds (%(default)s)")
     arguments.add_argument("--time-limit", type=float, metavar="S", help="seconds for a solve (no limit)")
+    arguments.add_argument("--write-lp", type=Path, metavar="FILE", help="write the model as LP and do not solve it")
+    arguments.add_argument("--write-mps", type=Path, metavar="FILE", help="write the model as MPS and do not solve it")
     return arguments
 
 
-def run(arguments: argparse.Namespace, solve: Callable[[Instance], Outcome]) -> int:
-    """Load, solve, print; return the exit status."""
+def run(
+    arguments: argparse.Namespace,
+    solve: Callable[[Instance], Outcome],
+    pose: Callable[[Instance], Posed | None],
+) -> int:
+    """Load, solve, print, or write the model to a file; return the exit status. ``pose`` may find that none fits."""
     from kalloc.io import load
 
     try:
         instance = load(arguments.instance)
+        if arguments.write_lp is not None or arguments.write_mps is not None:
+            posed = pose(instance)
+            if posed is None:
+                print(f"status         {Status.INFEASIBLE}")
+                return EXIT[Status.INFEASIBLE]
+            print("\n".join(posed.write(arguments.write_lp, arguments.write_mps)))
+            return 0
         outcome = solve(instance)
-    except InstanceError as error:
+    except (InstanceError, SolverError) as error:
         print(error, file=sys.stderr)
         return 2
-    except SolverError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except InexactError as error:
+    except (InexactError, OutputError) as error:
         print(error, file=sys.stderr)
         return 1
     print("\n".join(lines(instance, outcome)))

@@ -17,10 +17,15 @@ Terms = Iterable[tuple[Fraction | int, Expression]]
 def whole(terms: Terms) -> tuple[Expression, Fraction]:
     """Return Σ factor · expression with the smallest integers in proportion, and what it was multiplied by."""
     kept = [(Fraction(factor), expression) for factor, expression in terms if factor != 0]
-    parts = math.lcm(*(factor.denominator for factor, _ in kept))
-    common = math.gcd(*(int(factor * parts) for factor, _ in kept)) or 1
-    total = pulp.lpSum((int(factor * parts) // common) * expression for factor, expression in kept)
-    return total, Fraction(parts, common)
+    times = multiplier(factor for factor, _ in kept)
+    return pulp.lpSum(int(factor * times) * expression for factor, expression in kept), times
+
+
+def multiplier(factors: Iterable[Fraction]) -> Fraction:
+    """Return what makes some factors the smallest integers in proportion."""
+    kept = [factor for factor in factors if factor != 0]
+    parts = math.lcm(*(factor.denominator for factor in kept))
+    return Fraction(parts, math.gcd(*(int(factor * parts) for factor in kept)) or 1)
 
 
 def at_most(program: Program, label: str, *keys: object, terms: Terms, bound: Fraction | int) -> None:

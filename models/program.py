@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pulp
@@ -22,6 +24,8 @@ LARGEST_FACTOR = 2**30
 
 EXACT = ("integerT 1e-10", "primalT 1e-9")
 """CBC's tolerances: with its own, a millionth, a row of prices in won is met by what is nearly an integer."""
+LARGEST_WRITTEN = 10**12
+"""PuLP writes twelve digits of a number in an LP file."""
 
 Expression = Any
 """A variable, an affine expression of PuLP, or an integer."""
@@ -93,10 +97,35 @@ class Program:
         """Minimise an expression with integer coefficients."""
         return self._optimise(objective, pulp.LpMinimize, solver, seconds)
 
-    def _optimise(self, objective: Expression, sense: int, solver: str | None, seconds: float | None) -> Answer:
+    def write(self, objective: Expression, maximise: bool, path: Path) -> None:
+        """Write the program with an objective as LP or, where the name of the file ends in .mps, as MPS.
+
+        What is constant in the objective is the coefficient of a variable that is 1, as neither form has a place for
+        it. In MPS a maximum is the minimum of the negative.
+        """
+        affine = self._affine(objective, LARGEST_WRITTEN)
+        constant, affine.constant = int(affine.constant), 0
+        mps = path.suffix == ".mps"
+        sign = -1 if mps and maximise else 1
+        self.problem.sense = pulp.LpMaximize if maximise and not mps else pulp.LpMinimize
+        self.problem.setObjective(sign * (affine + constant * self._one))
+        if mps:
+            self.problem.writeMPS(str(path))
+        else:
+            self.problem.writeLP(str(path))
+
+    @cached_property
+    def _one(self) -> Expression:
+        return self.problem.add_variable("one", 1, 1, cat=pulp.LpInteger)
+
+    def _affine(self, objective: Expression, largest: int = LARGEST_OBJECTIVE) -> Any:
         affine = pulp.LpAffineExpression(objective)
-        if sum(abs(factor) * (var.upBound or 0) for var, factor in affine.items()) > LARGEST_OBJECTIVE:
+        if sum(abs(factor) * (var.upBound or 0) for var, factor in affine.items()) > largest:
             raise InexactError("the objective is too fine for a floating-point solver; round merits, values or weights")
+        return affine
+
+    def _optimise(self, objective: Expression, sense: int, solver: str | None, seconds: float | None) -> Answer:
+        affine = self._affine(objective)
         variables = self.problem.variables()
         if not variables:
             return Answer(Status.INFEASIBLE if self.problem.constraints() else Status.OPTIMAL, {})

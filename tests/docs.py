@@ -2,7 +2,8 @@
 
 A block of ``python`` prints what the block of ``text`` right after it shows. A block of ``console`` has commands after
 ``$`` and what they print on standard output. A block under a line that is nothing but a path is that file. Blocks of
-``sh`` are for the reader: they install, or never end.
+``sh`` are for the reader: they install, or never end. A page with cells, blocks of ``{code-cell} python``, is a
+notebook: they are run, and what they print is for the reader.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*|\{[\w-]+\}[^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CELL = "{code-cell} python"
 PATH = re.compile(r"^`([\w./-]+)`\s*\Z", re.MULTILINE)
 SHELL = f'kalloc() {{ "{sys.executable}" -m kalloc "$@"; }}\n'
 MASKS = (
@@ -85,6 +87,8 @@ def run(page: Path, scratch: Path) -> Iterator[Shown]:
             (scratch / block.path).write_text(block.text, encoding="utf-8")
         elif block.language == "console":
             yield Shown(block, _console(block.text, scratch))
+        elif block.language == CELL:
+            _python(page, block, names, scratch)
         elif block.language == "python":
             printed = _python(page, block, names, scratch)
             shows = after is not None and after.language == "text" and after.adjoins
@@ -96,7 +100,8 @@ def run(page: Path, scratch: Path) -> Iterator[Shown]:
 
 def _python(page: Path, block: Block, names: dict[str, Any], scratch: Path) -> str:
     """Execute a snippet in the names of its page; its lines are those of the page in a traceback."""
-    code = compile("\n" * block.line + block.text, str(page), "exec")
+    text = re.sub(r"^:.*$", "", block.text, flags=re.MULTILINE) if block.language == CELL else block.text
+    code = compile("\n" * block.line + text, str(page), "exec")
     output = io.StringIO()
     with contextlib.chdir(scratch), contextlib.redirect_stdout(output):
         exec(code, names)

@@ -30,10 +30,10 @@ table a million rows and 256 MiB, a line of it 1 MiB, a document 128 MiB, all un
 PLAN = """\
 # A plan
 
-`kalloc solve INSTANCE --out DIR` writes four files into `DIR`, all or nothing: an earlier plan there is replaced in one
-step, and a directory with anything else in it is refused. `plan.json`, `allocations.csv` and `placements.csv` are the
-same bytes for the same input, seed and threads when no time limit is reached; what differs from run to run is in
-`summary.json` alone, which is also what `--json` prints.
+`kalloc solve INSTANCE --out DIR` writes `plan.json`, its tables and `summary.json` into `DIR`, all or nothing: an
+earlier plan there is replaced in one step, and a directory with anything else in it is refused. `plan.json` and the
+tables are the same bytes for the same input, seed and threads when no time limit is reached; what differs from run to
+run is in `summary.json` alone, which is also what `--json` prints.
 """
 
 TIERS = """\
@@ -41,6 +41,12 @@ A tier is its name, `"merit"`, or a table of the name and its settings,
 `{name = "fairness", rule = "maxmin", by = "pool", of = "quota"}`. docs/reference/rules.md says what each tier is.
 """
 
+PLAN_TABLES = {
+    "allocations.csv": "Allocation",
+    "placements.csv": "Placement",
+    "slots.csv": "Slot",
+    "blocks.csv": "BlockCost",
+}
 LEVEL = "*one per level*"
 
 
@@ -66,7 +72,7 @@ def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
     definitions = plan["$defs"]
     yield "## plan.json\n"
     yield _table("key", plan["properties"])
-    for file, model in (("allocations.csv", "Allocation"), ("placements.csv", "Placement")):
+    for file, model in PLAN_TABLES.items():
         yield f"## {file}\n"
         yield definitions[model]["description"] + "\n"
         yield _table("column", definitions[model]["properties"])
@@ -78,6 +84,9 @@ def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
         "gpus": "Gpus",
         "fragmentation": "Fragmentation",
         "fragmentation.levels": "Level",
+        "curve": "CurvePoint",
+        "slots": "Slot",
+        "blocks": "Block",
     }
     for key, model in parts.items():
         yield f"### {key}\n"

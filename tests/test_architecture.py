@@ -25,10 +25,13 @@ MAY_KNOW = {
     "solver": set[str](),
     "plan": set[str](),
     "instance": {"errors"},
-    "verify": {"instance", "plan"},
+    "slots": {"instance", "plan"},
+    "verify": {"instance", "plan", "slots"},
     "io": {"errors", "instance", "plan"},
     "generate": {"errors", "instance"},
-    "explain": {"instance"},
+    "explain": {"instance", "plan", "verify"},
+    "bestfit": {"instance", "plan"},
+    "report": {"bestfit", "errors", "instance", "plan", "slots", "verify"},
     "screen": {"instance", "plan"},
     "place": {"instance", "solver"},
     "allocate": {"instance", "place", "solver"},
@@ -36,9 +39,16 @@ MAY_KNOW = {
     "joint": {"allocate", "instance", "place", "solver", "verify"},
     "proof": {"allocate", "instance", "plan", "solver", "verify"},
     "solving": {
-        *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "solver", "verify"),
+        *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "slots", "solver"),
+        "verify",
     },
-    "cli": {"errors", "generate", "instance", "io", "plan", "screen", "solving", "verify"},
+    "whatif": {
+        *("allocate", "errors", "explain", "instance", "place", "plan", "slots", "solver", "solving", "verify"),
+    },
+    "cli": {
+        *("errors", "explain", "generate", "instance", "io", "plan", "report", "screen", "slots", "solving", "verify"),
+        "whatif",
+    },
     "__init__": {"errors", "instance", "io", "plan", "solving", "verify"},
     "__main__": {"cli"},
 }
@@ -107,10 +117,11 @@ def test_modules_form_no_cycle() -> None:
     TopologicalSorter({module(path): modules() & {*imported(path, typing=False)} for path in FILES}).prepare()
 
 
-@pytest.mark.parametrize("package", ["ortools", "pulp", "highspy", "loky", "typer", "rich"])
+@pytest.mark.parametrize("package", ["ortools", "pulp", "highspy", "loky", "typer", "rich", "plotly", "jinja2"])
 def test_one_door(package: str) -> None:
     """OR-Tools is used in solver/ alone, loky in place/, the command line's packages in cli/; PuLP, HiGHS nowhere."""
     doors = {"ortools": {"solver"}, "loky": {"place"}, "typer": {"cli"}, "rich": {"cli", "screen"}}
+    doors |= {"plotly": {"report"}, "jinja2": {"report"}}
     used = {path: {name.split(".")[0] for name in imported(path, typing=True)} for path in FILES}
     users = {part(module(path)) for path, names in used.items() if package in names}
     assert users <= doors.get(package, set())

@@ -18,10 +18,12 @@ from typer.testing import CliRunner, Result
 
 from kalloc.cli import ProgressPrinter, app
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
+from kalloc.explain import explained
 from kalloc.instance import Instance
 from kalloc.io import load, read_plan, read_summary, write_result
 from kalloc.plan import Grant, LevelResult, Plan, Seat, Solution, Termination, TierResult
 from kalloc.plan import Result as Solved
+from kalloc.slots import block_rows, cost_rows, slot_rows
 from tests.io.small import edited, write
 
 Solve = Callable[..., Solved]
@@ -45,6 +47,7 @@ def plan_of(instance: Instance, first: str = "a/r1/n1") -> Solved:
         ),
         seats=(Seat("p", "H200", ("a", "r1"), first, 8), Seat("q", "B200", ("b", "r1"), "b1", 1)),
     )
+    plan = explained(instance, plan) if first == "a/r1/n1" else plan
     return Solved(
         plan=plan,
         termination=Termination.TIME_LIMIT,
@@ -56,6 +59,9 @@ def plan_of(instance: Instance, first: str = "a/r1/n1") -> Solved:
         instance={"name": instance.name, "sha256": instance.sha256, "gpus": 72, "nodes": 9, "projects": 2},
         gpus={"available": 52, "requested": 36, "allocated": 9},
         seconds={"allocate": 0.25},
+        slots=tuple(slot_rows(instance, plan)),
+        blocks=tuple(block_rows(instance, plan)),
+        block_costs=tuple(cost_rows(instance, plan)),
     )
 
 
@@ -286,12 +292,16 @@ def test_verify_violations(small: Path, tmp_path: Path) -> None:
     assert answer.exit_code == 1
     assert [line.partition(":")[0] for line in answer.stdout.splitlines()] == ["room"]
     write_result(plan_of(load(small)), tmp_path / "edited")
-    for name, old, new in (("placements.csv", "b1", "b2"), ("summary.json", "19.5", "99.5")):
+    edits = [("placements.csv", "b1", "b2"), ("summary.json", "19.5", "99.5"), ("slots.csv", "node", "rack")]
+    edits.append(("plan.json", " are granted.", " were granted."))
+    for name, old, new in edits:
         file = tmp_path / "edited" / name
         file.write_text(file.read_text().replace(old, new))
     answer = run("verify", small, tmp_path / "edited")
     assert answer.exit_code == 1
     assert "placements.csv does not say the same as plan.json" in answer.stdout
+    assert "reason: allocations row 2: sentence is" in answer.stdout
+    assert "slots.csv does not say what is free" in answer.stdout
     assert "tiers.merit.value is 99.5" in answer.stdout
 
 

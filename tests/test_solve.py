@@ -13,8 +13,7 @@ import pytest
 
 import kalloc
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
-from kalloc.explain import Reason
-from kalloc.instance import Cap, Instance, Kind, Objective, Placed, Pool, Project, Quota
+from kalloc.instance import Instance, Objective, Project
 from kalloc.plan import Progress, Result
 from kalloc.verify import Violation, claims, verify
 from tests.engine.hard import endless, full
@@ -228,52 +227,3 @@ def test_plan_that_fails_its_check_is_never_returned(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("kalloc.solving.verify", lambda *_: [Violation("room", "node 'n' is overfull")])
     with pytest.raises(PlanRejectedError, match=r"bug[\s\S]*room: node 'n' is overfull"):
         kalloc.solve(full(racks=2), threads=1)
-
-
-PAIR = (Kind(kind="h"), Kind(kind="b", performance=2))
-FAMILY = (Pool(pool="top"), Pool(pool="a", parent="top"), Pool(pool="b", parent="top"))
-P, Q = Project(project="p", pool="a"), Project(project="q", pool="b", merit=9)
-REASONS: dict[Reason, Instance] = {
-    Reason.FULL: make(pools=FAMILY, inventory=(nodes("r", 8),), projects=(P,), requests=(ask("p", 1, 4),)),
-    Reason.STEP: make(pools=FAMILY, inventory=(nodes("r", 8),), projects=(P,), requests=(ask("p", 2, 5, step=2),)),
-    Reason.CAP: make(
-        pools=FAMILY,
-        caps=(Cap(pool="a", kind="h", gpus=3),),
-        inventory=(nodes("r", 8),),
-        projects=(P,),
-        requests=(ask("p", 1, 5),),
-    ),
-    Reason.OTHER_KIND: make(
-        kinds=PAIR,
-        pools=FAMILY,
-        inventory=(nodes("r", 8), nodes("r", 8, kind="b")),
-        projects=(P,),
-        requests=(ask("p", 1, 4), ask("p", 1, 4, kind="b")),
-    ),
-    Reason.NO_NODES: make(
-        pools=FAMILY, inventory=(nodes("r", 8, owner="b"),), projects=(P,), requests=(ask("p", 1, 5),)
-    ),
-    Reason.QUOTA: make(
-        pools=FAMILY,
-        quotas=(Quota(pool="a", kind="*", gpus=3),),
-        inventory=(nodes("r", 8),),
-        projects=(P,),
-        requests=(ask("p", 1, 5),),
-    ),
-    Reason.ROOM: make(
-        pools=FAMILY, inventory=(nodes("r", 8),), projects=(P, Q), requests=(ask("p", 1, 5), ask("q", 7, 7))
-    ),
-    Reason.OUTRANKED: make(
-        pools=FAMILY,
-        inventory=(nodes("r", 3), nodes("r", 2, count=2)),
-        projects=(Project(project="p", pool="a", level="node"), Q),
-        requests=(ask("p", 3, 3), ask("q", 2, 2)),
-        placed=(Placed(project="q", node="r/n1", gpus=1),),
-    ),
-}
-
-
-@pytest.mark.parametrize("reason", Reason)
-def test_reason(reason: Reason) -> None:
-    """Each code is given to a request that it is true of: the first in its table."""
-    assert kalloc.solve(REASONS[reason], threads=1).plan.grants[0].reason == reason

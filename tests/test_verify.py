@@ -15,6 +15,7 @@ import pytest
 
 from kalloc.instance import Cap, Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Quota, Request
 from kalloc.plan import Grant, Plan
+from kalloc.slots import block_rows, slot_rows
 from kalloc.verify import RULES, LevelScore, Violation, claims, score, verify
 from tests.seats import Seats, broken, plan_of
 
@@ -359,6 +360,8 @@ def _summary() -> dict[str, Any]:
         ],
         "gpus": {"available": 60, "requested": 56, "allocated": 48},
         "fragmentation": {"score": 0, "bound": 0, "levels": levels},
+        "slots": slot_rows(NATION, plan_of(NATION, CLEAN)),
+        "blocks": block_rows(NATION, plan_of(NATION, CLEAN)),
         "seconds": {"total": 1.5},
         "peak_memory_mib": 100,
     }
@@ -393,6 +396,11 @@ def test_true_claims_pass() -> None:
         ("gpus.requested", 48),
         ("gpus.allocated", 56),
         ("gpus.allocated", True),
+        ("slots", None),
+        ("slots.0.after", 0),
+        ("slots.1.gpus", 64),
+        ("blocks.0.before", 0),
+        ("blocks", []),
         ("verified", False),
         ("tiers.0.value", 41.7),
         ("tiers.0.value", "41.6"),

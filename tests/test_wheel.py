@@ -30,11 +30,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
 
 
 def test_contents(wheel: ZipFile) -> None:
-    """The wheel holds every module of kalloc, its marker of types and a tiny instance, and nothing else."""
+    """The wheel holds every module of kalloc, what its report is made of and a tiny instance, and nothing else."""
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "kalloc").rglob("*.py")}
     example = {f"kalloc/examples/cap/{path.name}" for path in TINY.iterdir()}
-    assert names == {*modules, *example, "kalloc/py.typed"}
+    parts = [path for kind in ("templates", "words") for path in (ROOT / "kalloc" / "report" / kind).iterdir()]
+    report = {path.relative_to(ROOT).as_posix() for path in parts}
+    assert names == {*modules, *example, *report, "kalloc/py.typed"}
 
 
 def test_licence(wheel: ZipFile) -> None:

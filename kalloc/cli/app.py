@@ -19,6 +19,7 @@ app = typer.Typer(
 
 INSTANCE = typer.Argument(metavar="INSTANCE", help="A directory with instance.toml and tables, or a .json document.")
 InstancePath = Annotated[Path, INSTANCE]
+PlanPath = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a plan.")]
 
 
 def main() -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kalloc.cli.app import InstancePath, app
+from kalloc.cli.app import InstancePath, PlanPath, app
 from kalloc.cli.running import Run
+
+if TYPE_CHECKING:
+    from kalloc.instance import Instance
+    from kalloc.plan import Plan
 
 
 class Document(StrEnum):
@@ -34,7 +39,7 @@ def check(instance: InstancePath) -> None:
 @app.command()
 def verify(
     instance: InstancePath,
-    plan: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a plan.")],
+    plan: PlanPath,
 ) -> None:
     """Check a plan exactly, and what its summary claims, without the solver."""
     with Run().told():
@@ -50,18 +55,31 @@ def _violations(path: Path, directory: Path) -> tuple[list[str], str]:
     """Return what is wrong with a plan and its claims, or else its score in words."""
     import kalloc.io
     from kalloc.screen import number
-    from kalloc.verify import claims, score, verify
+    from kalloc.verify import score
 
-    instance = kalloc.io.load(path)
-    plan = kalloc.io.read_plan(directory)
-    summary = kalloc.io.read_summary(directory)
-    found = [f"format: {name} does not say the same as plan.json" for name in kalloc.io.stray_tables(plan, directory)]
-    broken = verify(instance, plan)
-    found += map(str, broken or claims(instance, plan, summary))
+    instance, plan = kalloc.io.load(path), kalloc.io.read_plan(directory)
+    found = violations(instance, plan, kalloc.io.read_summary(directory), directory)
     if found:
         return found, ""
     tiers = score(instance, plan).tiers
     return [], ", ".join(f"{name} {number(float(value))}" for name, value in tiers.items())
+
+
+def violations(instance: Instance, plan: Plan, summary: Mapping[str, Any], directory: Path) -> list[str]:
+    """Return what is wrong with a plan of a directory, with its summary and with the tables beside it."""
+    import kalloc.io
+    from kalloc.verify import claims, verify
+
+    found = [f"format: {name} does not say the same as plan.json" for name in kalloc.io.stray_tables(plan, directory)]
+    broken = verify(instance, plan)
+    if not broken:
+        from kalloc.explain import check as check_reasons
+        from kalloc.slots import cost_rows, slot_rows
+
+        stray = kalloc.io.stray_free(slot_rows(instance, plan), cost_rows(instance, plan), directory)
+        found += [f"format: {name} does not say what is free" for name in stray]
+        found += map(str, check_reasons(instance, plan))
+    return [*found, *map(str, broken or claims(instance, plan, summary))]
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""One command at work: errors become messages and exit statuses, signals a stop, progress lines."""
+"""One command at work: errors become messages and exit statuses, signals a stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from kalloc.instance import Instance
-    from kalloc.plan import Progress
 
 STARTED = time.perf_counter() - time.process_time()
 """When the process began, imports included."""
@@ -93,24 +92,6 @@ class Run:
             yield
         finally:
             restore()
-
-
-class ProgressPrinter:
-    """Prints how a solve goes on standard error: each stage, and its figures once a second at most."""
-
-    def __init__(self) -> None:
-        self.stage = ""
-        self.last = 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        """Print a line, unless the last one is fresh."""
-        from kalloc.screen import number
-
-        if progress.stage == self.stage and progress.seconds - self.last < 1.0:
-            return
-        self.stage, self.last = progress.stage, progress.seconds
-        figures = f"value {number(progress.incumbent)}, bound {number(progress.bound)}"
-        print(f"{progress.seconds:7.1f} s  {progress.stage:<14} {figures}", file=sys.stderr)
 
 
 def peak_memory_mib(workers: int = 0) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kalloc.cli.app import InstancePath, app, finite
-from kalloc.cli.running import STARTED, ProgressPrinter, Run, peak_memory_mib
+from kalloc.cli.live import watched
+from kalloc.cli.running import STARTED, Run, peak_memory_mib
 
 if TYPE_CHECKING:
     from kalloc.plan import Result
@@ -36,9 +38,8 @@ def solve(
         options: dict[str, Any] = {"time_limit": time_limit, "gap": gap, "seed": seed}
         if threads is not None:
             options["threads"] = threads
-        if not quiet:
-            options["on_progress"] = ProgressPrinter()
-        result = _solve(run, instance, out, options)
+        with nullcontext() if quiet else watched(time_limit) as tell:
+            result = _solve(run, instance, out, options if tell is None else {**options, "on_progress": tell})
         _answer(run, result, out, quiet)
 
 

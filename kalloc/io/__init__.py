@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kalloc.errors import Defect, InstanceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from kalloc.instance import Instance
+    from kalloc.io.importing import Imported, ImportOptions
     from kalloc.plan import Plan, Result
 
 __all__ = [
     "check_writable",
     "dump_json",
+    "export",
+    "import_files",
     "load",
     "read_plan",
     "read_summary",
     "schema",
+    "stray_free",
     "stray_tables",
     "write_instance",
+    "write_notes",
     "write_result",
 ]
 
@@ -61,6 +69,40 @@ def dump_json(instance: Instance) -> str:
     return dump_json(instance)
 
 
+def import_files(
+    format: str,
+    paths: Sequence[str | Path],
+    options: ImportOptions | None = None,
+    *,
+    joined: Mapping[str, Sequence[str | Path]] | None = None,
+) -> Imported:
+    """Return the instance of some files of another system, with notes on what was dropped, guessed or ambiguous.
+
+    Args:
+        format: one of ``kalloc.io.importing.FORMATS``.
+        paths: the files, plain or packed by gzip.
+        options: what the files do not say.
+        joined: further files by format; their nodes are joined to those of ``paths`` by name.
+
+    Raises:
+        InstanceError: with every defect that can be told at once, each with its file and line.
+    """
+    from kalloc.io.importing import import_files
+
+    return import_files(format, paths, options, joined=joined)
+
+
+def write_notes(imported: Imported, directory: str | Path) -> None:
+    """Write notes.csv and reconciliation.csv of an import, all or nothing.
+
+    Raises:
+        OutputError: where the directory cannot be written, or holds anything else.
+    """
+    from kalloc.io.importing.notes import write_notes
+
+    write_notes(imported, Path(directory))
+
+
 def write_instance(instance: Instance, directory: str | Path) -> None:
     """Write an instance as a directory of tables, all or nothing; what it replaces must be an instance too.
 
@@ -80,7 +122,7 @@ def check_writable(directory: str | Path) -> None:
 
 
 def write_result(result: Result, directory: str | Path) -> Result:
-    """Write plan.json, allocations.csv, placements.csv and summary.json, all or nothing.
+    """Write plan.json, its tables and summary.json, all or nothing.
 
     An earlier plan in the directory stays whole until the new one is complete, and is then replaced in one step.
 
@@ -122,6 +164,33 @@ def stray_tables(plan: Plan, directory: str | Path) -> list[str]:
     from kalloc.io.plans import stray_tables
 
     return stray_tables(plan, Path(directory))
+
+
+def stray_free(slots: Iterable[Mapping[str, Any]], costs: Iterable[Mapping[str, Any]], directory: Path) -> list[str]:
+    """Return those of slots.csv and blocks.csv that do not say what was counted anew."""
+    from kalloc.io.plans import stray_free
+
+    return stray_free(slots, costs, directory)
+
+
+def export(format: str, instance: Instance | None, plan: Plan | None, out: str | Path) -> tuple[str, ...]:
+    """Write a plan, its instance or both for another system, all or nothing.
+
+    Args:
+        format: one of ``kalloc.io.exporting.FORMATS``.
+        instance: what the plan is for; tables of a plan can do without.
+        plan: what was decided; without it the files say what there is and who may use how much.
+        out: a directory, or a file where the format is one.
+
+    Returns:
+        What a reader of the files must know, a sentence each: names that had to be changed, rules that have no place.
+
+    Raises:
+        OutputError: where something is missing, plan and instance do not fit, or ``out`` cannot be written.
+    """
+    from kalloc.io.exporting import export
+
+    return export(format, instance, plan, Path(out))
 
 
 def schema(what: Literal["instance", "plan"]) -> dict[str, Any]:

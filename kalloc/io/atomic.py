@@ -1,4 +1,4 @@
-"""A directory of files that is there as a whole or not at all, whatever happens while it is written."""
+"""A file, or a directory of files, that is there as a whole or not at all, whatever happens while it is written."""
 
 from __future__ import annotations
 
@@ -45,6 +45,29 @@ def publish(directory: Path, files: Iterable[tuple[str, bytes]], ours: Collectio
         _sync(target.parent)
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
+
+
+def publish_file(path: Path, data: bytes) -> None:
+    """Write one file, all or nothing; a file that was there is replaced in one step.
+
+    Raises:
+        OutputError: where that cannot be done; then everything is as it was.
+    """
+    try:
+        target = path.resolve()
+        if target.is_dir():
+            raise OutputError(f"cannot write {path}: it is a directory; name a file")
+        _check_parent(target)
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(draft, data)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync(target.parent)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def check_target(directory: Path, ours: Collection[str], mark: str) -> Path:

@@ -41,9 +41,14 @@ def opened(path: Path) -> Iterator[BufferedIOBase]:
 
 def read_text(path: Path, limit: int = MAX_DOCUMENT) -> str:
     """Return the whole text of a file, which must be UTF-8 and within the limit."""
+    chunks: list[bytes] = []
+    left = limit
     with opened(path) as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
+        while left >= 0 and (chunk := stream.read(MIB)):
+            chunks.append(chunk)
+            left -= len(chunk)
+    data = b"".join(chunks)
+    if left < 0:
         raise UnreadableError(f"is larger than {limit // MIB} MiB")
     if b"\0" in data:
         raise UnreadableError(f"has a NUL byte at {_position(data, data.index(0))}; it must be UTF-8 text")

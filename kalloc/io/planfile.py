@@ -35,6 +35,8 @@ class Allocation(_Part):
     requested_min: Annotated[int, Field(ge=0, le=MAX_GPUS)] = Field(description="The fewest GPUs of use to it.")
     requested_max: Annotated[int, Field(ge=0, le=MAX_GPUS)] = Field(description="The most GPUs that it can use.")
     reason: str = Field(description="Why this much and not more: a stable code.")
+    sentence: str = Field(description="The reason in English, with figures.")
+    sentence_ko: str = Field(description="The reason in Korean, with figures.")
 
 
 class Placement(BaseModel):
@@ -97,6 +99,42 @@ class Fragmentation(_Part):
     levels: dict[str, Level] = Field(description="By level, coarse to fine, `node` last.")
 
 
+class CurvePoint(_Part):
+    """What was known of the fragmentation at one moment of the solve."""
+
+    seconds: Number = Field(description="Since the start of the solve.")
+    score: Count = Field(description="Fragmentation of the best seats so far.")
+    bound: Count | None = Field(description="The best lower bound proven by then; null when nothing was proven.")
+
+
+class Slot(_Part):
+    """How many requests of one size fit whole at once, each in one domain of a level: a row of slots.csv."""
+
+    level: Name = Field(description="The level.")
+    kind: Name = Field(description="The kind.")
+    gpus: Count = Field(description="The size: GPUs of one request.")
+    before: Count = Field(description="Requests that fit beside nothing but background and what stays.")
+    after: Count = Field(description="Requests that fit beside the plan.")
+
+
+class Block(_Part):
+    """The largest free block of a level and kind."""
+
+    level: Name = Field(description="The level.")
+    kind: Name = Field(description="The kind.")
+    before: Count = Field(description="Free GPUs of the domain that has most, beside background and what stays.")
+    after: Count = Field(description="Free GPUs of the domain that has most, beside the plan.")
+
+
+class BlockCost(_Part):
+    """What a project's place costs the largest free block of a level and kind: a row of blocks.csv."""
+
+    project: Name = Field(description="The project.")
+    level: Name = Field(description="The level.")
+    kind: Name = Field(description="The kind.")
+    gpus: Count = Field(description="GPUs by which the largest free block were larger without the project.")
+
+
 class PlanSummary(_Part):
     """What was reached and proven, without what differs from run to run."""
 
@@ -111,6 +149,8 @@ class PlanSummary(_Part):
     tiers: list[Tier] = Field(description="In the order in which they were decided.")
     gpus: Gpus = Field(description="GPUs available, requested and allocated.")
     fragmentation: Fragmentation = Field(description="How scattered the projects are.")
+    slots: list[Slot] = Field(description="How many requests of each size still fit: the rows of slots.csv.")
+    blocks: list[Block] = Field(description="The largest free block of every level and kind.")
 
 
 class Summary(PlanSummary):
@@ -118,6 +158,9 @@ class Summary(PlanSummary):
 
     seconds: dict[str, Number] = Field(description="Seconds to load, allocate, place, verify, write, and in total.")
     peak_memory_mib: Count = Field(description="The most memory that the process and its workers held, in MiB.")
+    curve: list[CurvePoint] = Field(
+        default=[], description="The anytime curve: a point for each time that something better was known."
+    )
 
 
 class PlanFile(_Part):
@@ -128,7 +171,7 @@ class PlanFile(_Part):
     levels: list[Name] = Field(description="Levels of the topology, coarse to fine, without `node`.")
     allocations: list[Allocation] = Field(description="The rows of allocations.csv.")
     placements: list[Placement] = Field(description="The rows of placements.csv.")
-    summary: PlanSummary = Field(description="summary.json without times and memory.")
+    summary: PlanSummary = Field(description="summary.json without times, memory and curve.")
 
 
 RUN_ONLY = tuple(sorted(set(Summary.model_fields) - set(PlanSummary.model_fields)))

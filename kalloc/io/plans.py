@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,7 @@ from kalloc.errors import Defect, InstanceError
 from kalloc.io.atomic import check_target, publish
 from kalloc.io.dump import csv_text
 from kalloc.io.files import UnreadableError, read_text
-from kalloc.io.planfile import RUN_ONLY, Allocation, PlanFile, Summary
+from kalloc.io.planfile import RUN_ONLY, Allocation, BlockCost, PlanFile, Slot, Summary
 from kalloc.io.sentences import sentence
 from kalloc.io.sources import parse_json, unique_keys
 from kalloc.plan import Grant, Plan, Result, Seat
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 PLAN_FILE = "plan.json"
 SUMMARY_FILE = "summary.json"
-TABLE_FILES = ("allocations.csv", "placements.csv")
-FILES = frozenset({PLAN_FILE, SUMMARY_FILE, *TABLE_FILES})
+SLOTS_FILE = "slots.csv"
+BLOCKS_FILE = "blocks.csv"
+FILES = frozenset({PLAN_FILE, SUMMARY_FILE, "allocations.csv", "placements.csv", SLOTS_FILE, BLOCKS_FILE})
+
+Rows = Iterable[Mapping[str, Any]]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -46,7 +49,8 @@ def write_result(result: Result, directory: Path) -> Result:
     written = [result]
 
     def files() -> Iterator[tuple[str, bytes]]:
-        yield from ((name, text.encode()) for name, text in plan_texts(result.plan, result.summary()).items())
+        texts = {**plan_texts(result.plan, result.summary()), **free_texts(result.slots, result.block_costs)}
+        yield from ((name, text.encode()) for name, text in texts.items())
         took = time.perf_counter() - start
         seconds = {**result.seconds, "write": took, "total": result.seconds.get("total", 0.0) + took}
         written[0] = replace(result, seconds=seconds)
@@ -73,6 +77,14 @@ def plan_texts(plan: Plan, summary: Mapping[str, Any]) -> dict[str, str]:
         PLAN_FILE: _document(document),
         "allocations.csv": csv_text(tuple(Allocation.model_fields), (row.values() for row in allocations)),
         "placements.csv": csv_text(columns, (row.values() for row in placements)),
+    }
+
+
+def free_texts(slots: Rows, block_costs: Rows) -> dict[str, str]:
+    """Return the tables of what a plan leaves free."""
+    tables = ((SLOTS_FILE, Slot, slots), (BLOCKS_FILE, BlockCost, block_costs))
+    return {
+        name: csv_text(tuple(row.model_fields), (tuple(cells.values()) for cells in rows)) for name, row, rows in tables
     }
 
 
@@ -142,10 +154,20 @@ def read_summary(directory: Path) -> dict[str, Any]:
 def stray_tables(plan: Plan, directory: Path) -> list[str]:
     """Return the tables beside plan.json that do not say the same as it does."""
     texts = plan_texts(plan, {})
+    del texts[PLAN_FILE]
+    return _stray(texts, directory)
+
+
+def stray_free(slots: Rows, block_costs: Rows, directory: Path) -> list[str]:
+    """Return the tables of what a plan leaves free that do not say what was counted anew."""
+    return _stray(free_texts(slots, block_costs), directory)
+
+
+def _stray(texts: Mapping[str, str], directory: Path) -> list[str]:
     found = []
-    for name in TABLE_FILES:
+    for name, text in texts.items():
         try:
-            if read_text(directory / name) != texts[name]:
+            if read_text(directory / name) != text:
                 found.append(name)
         except UnreadableError:
             found.append(name)

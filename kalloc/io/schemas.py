@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kalloc.instance import Instance
-from kalloc.io.planfile import PlanFile, Summary
+from kalloc.io.planfile import BlockCost, PlanFile, Summary
 from kalloc.io.tables import PATH, REQUIRED
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,11 +29,12 @@ def instance_schema() -> dict[str, Any]:
 
 
 def plan_schema() -> dict[str, Any]:
-    """Return the JSON Schema of plan.json; what summary.json adds to its summary is under `$defs`, `Summary`."""
+    """Return the JSON Schema of plan.json; `$defs` has summary.json, too (`Summary`), and a row of blocks.csv."""
     schema = PlanFile.model_json_schema()
     summary = Summary.model_json_schema()
     schema["$defs"].update(summary.pop("$defs"))
     schema["$defs"]["Summary"] = summary
+    schema["$defs"]["BlockCost"] = BlockCost.model_json_schema()
     return {"$schema": DRAFT, "title": "kalloc plan", **_without_titles(schema)}
 
 

@@ -2,9 +2,22 @@
 
 from kalloc.verify.claims import claims
 from kalloc.verify.needs import Needs, need
+from kalloc.verify.records import Records
 from kalloc.verify.rules import RULES, verify
 from kalloc.verify.score import LevelScore, Score, score
 from kalloc.verify.tiers import TIER_VALUES
 from kalloc.verify.violation import Violation
 
-__all__ = ["RULES", "TIER_VALUES", "LevelScore", "Needs", "Score", "Violation", "claims", "need", "score", "verify"]
+__all__ = [
+    "RULES",
+    "TIER_VALUES",
+    "LevelScore",
+    "Needs",
+    "Records",
+    "Score",
+    "Violation",
+    "claims",
+    "need",
+    "score",
+    "verify",
+]

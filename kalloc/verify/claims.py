@@ -7,6 +7,7 @@ from itertools import zip_longest
 from math import isclose
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from kalloc.slots import block_rows, slot_rows
 from kalloc.verify.rules import verify
 from kalloc.verify.score import Score, score
 from kalloc.verify.violation import Violation
@@ -33,7 +34,8 @@ def claims(instance: Instance, plan: Plan, result_summary: Mapping[str, Any]) ->
         return [Violation("score", f"the summary speaks of a plan that breaks rules ({len(broken)} times)")]
     exact = score(instance, plan)
     found = [*_facts(instance, exact, result_summary), *_tiers(instance, exact, result_summary)]
-    return [*found, *_fragmentation(exact, result_summary), *_proof(result_summary)]
+    found += [*_fragmentation(exact, result_summary), *_proof(result_summary)]
+    return [*found, *_free(instance, plan, result_summary)]
 
 
 def _facts(instance: Instance, exact: Score, summary: Mapping[str, Any]) -> Found:
@@ -104,6 +106,18 @@ def _fragmentation(exact: Score, summary: Mapping[str, Any]) -> Found:
         yield from _same(f"{where}.spans", _get(levels, name, "spans"), level.spans)
         yield from _same(f"{where}.need", _get(levels, name, "need"), level.need)
         yield from _bound(where, _get(levels, name, "bound"), level.spans, upper=False)
+
+
+def _free(instance: Instance, plan: Plan, summary: Mapping[str, Any]) -> Found:
+    """Compare what is still free with what is counted anew."""
+    for key, true in (("slots", slot_rows(instance, plan)), ("blocks", block_rows(instance, plan))):
+        claimed = _get(summary, key)
+        if not isinstance(claimed, list) or len(claimed) != len(true):
+            yield Violation("format", f"{key} must have {len(true)} rows, one for every level and kind as counted")
+            continue
+        for row, (said, counted) in enumerate(zip(claimed, true, strict=True), 1):
+            if said != counted:
+                yield Violation("score", f"{key} row {row} is {said!r}, not {counted!r}")
 
 
 def _proof(summary: Mapping[str, Any]) -> Found:

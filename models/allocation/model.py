@@ -10,8 +10,10 @@ from models.allocation.policy import budget, call, limit
 from models.allocation.rules import Amounts, borrowing, cap, mandatory, mix, quota, request
 from models.allocation.supply import eligible, flows, room, seated, stays
 from models.allocation.tiers import TIERS
+from models.allocation.tiers import merit_of as merit
 from models.flows import lend
 from models.outcome import Outcome
+from models.posed import Posed, merit_means
 from models.program import Answer, Program
 from models.search import Search, decide
 from models.values import merit_of, value
@@ -50,6 +52,12 @@ def build(instance: Instance) -> Model:
     seated(program, instance, seats, amounts)
     stays(program, instance, seats, amounts)
     return Model(program, amounts)
+
+
+def pose(instance: Instance) -> Posed:
+    """Return the allocation as a program to be written to a file."""
+    model = build(instance)
+    return Posed(model.program, merit(instance, model.amounts), True, merit_means(instance))
 
 
 def solve(instance: Instance, solver: str | None = None, time_limit: float | None = None) -> Outcome:

@@ -23,10 +23,15 @@ def total(amounts: Amounts, keys: Sequence[Key]) -> Expression:
     return pulp.lpSum(amounts.gpus[key] for key in keys)
 
 
+def merit_of(instance: Instance, amounts: Amounts) -> Expression:
+    """Return Σ merit · value · x(p,k), in whole units."""
+    numbers = worth(instance)
+    return whole((numbers[key], gpus) for key, gpus in amounts.gpus.items())[0]
+
+
 def merit(search: Search, instance: Instance, amounts: Amounts, tier: Tier) -> None:
     """Raise Σ merit · value · x(p,k)."""
-    numbers = worth(instance)
-    search.most("merit", of=whole((numbers[key], gpus) for key, gpus in amounts.gpus.items())[0])
+    search.most("merit", of=merit_of(instance, amounts))
 
 
 def ranked(search: Search, instance: Instance, amounts: Amounts, tier: Tier) -> None:

@@ -21,6 +21,7 @@ from models.placement import tiers as seated
 from models.placement.model import outcome, seats
 from models.placement.rules import Needs, Seating
 from models.placement.rules import need as spans_at_least
+from models.posed import Posed, merit_means
 from models.program import Answer, Expression, Program
 from models.search import Search, decide
 
@@ -83,6 +84,21 @@ def build(instance: Instance) -> Model:
     needs = need(program, instance, amounts)
     spans_at_least(program, seating, needs)
     return Model(program, amounts, seating, needs)
+
+
+def pose(instance: Instance, reached: int | None = None) -> Posed:
+    """Return a tier of the problem as a program to be written to a file: merit, or fragmentation after it.
+
+    Args:
+        instance: what is decided on.
+        reached: the value of the objective of the first tier, for the second one.
+    """
+    model = build(instance)
+    if reached is None:
+        return Posed(model.program, seatless.merit_of(instance, model.amounts), True, merit_means(instance))
+    model.program.rule("merit", row=seatless.merit_of(instance, model.amounts) >= reached)
+    scatter = seated.scatter(instance, model.seating, model.needs)
+    return Posed(model.program, scatter, False, "fragmentation")
 
 
 def solve(instance: Instance, solver: str | None = None, time_limit: float | None = None) -> Outcome:

@@ -11,7 +11,10 @@ from kalloc.instance import Instance
 from models import allocation
 from models.command import parser, run
 from models.outcome import Allocation, Outcome
-from models.placement import solve
+from models.placement import pose, solve
+from models.posed import Posed
+from models.program import Status
+from models.values import merit_of
 
 
 def read(path: Path, instance: Instance) -> Allocation:
@@ -36,15 +39,23 @@ def main() -> int:
     arguments.add_argument("--allocation", type=Path, metavar="CSV", help="a plan's allocations.csv")
     given = arguments.parse_args()
 
-    def place(instance: Instance) -> Outcome:
+    def allocate(instance: Instance) -> Outcome:
         if given.allocation is not None:
-            return solve(instance, read(given.allocation, instance), given.solver, given.time_limit)
-        decided = allocation.solve(instance, given.solver, given.time_limit)
+            granted = read(given.allocation, instance)
+            return Outcome(Status.OPTIMAL, granted, merit=merit_of(instance, granted))
+        return allocation.solve(instance, given.solver, given.time_limit)
+
+    def place(instance: Instance) -> Outcome:
+        decided = allocate(instance)
         if decided.merit is None:
             return decided
         return solve(instance, decided.allocation, given.solver, given.time_limit)
 
-    return run(given, place)
+    def posed(instance: Instance) -> Posed | None:
+        decided = allocate(instance)
+        return None if decided.merit is None else pose(instance, decided.allocation)
+
+    return run(given, place, posed)
 
 
 sys.exit(main())

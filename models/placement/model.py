@@ -26,6 +26,7 @@ from models.placement.rules import (
     stays,
 )
 from models.placement.tiers import TIERS, scatter
+from models.posed import Posed
 from models.program import Answer, Expression, Program, Status
 from models.search import Search, decide
 from models.values import fragmentation_of, merit_of, spans_of, values
@@ -91,6 +92,12 @@ def build(instance: Instance, allocation: Allocation) -> Model | None:
     decision = seats(program, instance, granted, granted)
     need(program, decision, needs)
     return Model(program, decision, needs, scatter(instance, decision, needs))
+
+
+def pose(instance: Instance, allocation: Allocation) -> Posed | None:
+    """Return the placement as a program to be written to a file; None when a project fits nowhere even alone."""
+    model = build(instance, allocation)
+    return None if model is None else Posed(model.program, model.fragmentation, False, "fragmentation")
 
 
 def outcome(instance: Instance, answer: Answer, allocation: Allocation, seating: Seating) -> Outcome:

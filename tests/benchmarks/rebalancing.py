@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from kalloc.bestfit import BEST, Hall, Wish
 from kalloc.instance import Instance
 from kalloc.plan import Grant, Plan
 from kalloc.verify import Needs, score
-from tests.benchmarks.fits import BEST, Hall, OutOfScopeError, Wish, at_random, best_fit, first_fit, granted, seat
+from tests.benchmarks.fits import OutOfScopeError, at_random, best_fit, first_fit, granted, seat
 from tests.benchmarks.measure import Run, module
 
 UNIT = "su"
@@ -96,7 +97,7 @@ def inside_units(instance: Instance, plan: Plan, parts: Parts) -> Plan:
     found: Counter[tuple[str, int]] = Counter()
     for (project, unit), gpus in sorted(parts.items(), key=lambda part: -part[1]):
         grant = grants[project]
-        for node, taken in hall.seats((grant.pool, grant.kind), gpus, (level, unit)):
+        for node, taken in hall.seats(hall.wish(grant.pool, grant.kind), gpus, (level, unit)):
             found[project, node] += taken
     seats = sorted(seat(instance, grants[project], node, gpus) for (project, node), gpus in found.items())
     return replace(plan, seats=tuple(seats))
@@ -104,10 +105,10 @@ def inside_units(instance: Instance, plan: Plan, parts: Parts) -> Plan:
 
 def _problems(instance: Instance, start: Plan, seconds: float) -> Iterator[Problem]:
     """Yield a problem for each set of projects that share nodes; they share the time by their GPUs."""
+    hall, level = Hall(instance, BEST), instance.topology.levels.index(UNIT)
     wishes: dict[Wish, list[Grant]] = defaultdict(list)
     for grant in granted(instance, start):
-        wishes[grant.pool, grant.kind].append(grant)
-    hall, level = Hall(instance, BEST), instance.topology.levels.index(UNIT)
+        wishes[hall.wish(grant.pool, grant.kind)].append(grant)
     rooms = {wish: hall.free(wish)[level] for wish in wishes}
     if np.count_nonzero(np.array(list(rooms.values())), axis=0).max() > 1:
         raise OutOfScopeError("projects of different pools or kinds compete for a unit")

@@ -11,7 +11,10 @@ def result(name: str = "small", gpus: int = 8) -> Result:
         instance_name=name,
         instance_sha256="0" * 64,
         levels=("site", "rack"),
-        grants=(Grant("p", "lab", "H200", gpus, 8, 16, "full"), Grant("서울, p", "lab", "H200", 0, 8, 8, "no_room")),
+        grants=(
+            Grant("p", "lab", "H200", gpus, 8, 16, "full", "All.", "전량 배정하였습니다."),
+            Grant("서울, p", "lab", "H200", 0, 8, 8, "room", "None, sorry.", "없음"),
+        ),
         seats=(Seat("p", "H200", ("a", ""), "n,1", gpus),),
     )
     return Result(
@@ -24,6 +27,10 @@ def result(name: str = "small", gpus: int = 8) -> Result:
         fragmentation_bound=None,
         instance={"name": name, "sha256": "0" * 64, "gpus": 8, "nodes": 1, "projects": 2},
         gpus={"available": 8, "requested": 24, "allocated": gpus},
+        slots=({"level": "site", "kind": "H200", "gpus": 8, "before": 2, "after": 1},),
+        blocks=({"level": "site", "kind": "H200", "before": 16, "after": 8},),
+        block_costs=({"project": "p", "level": "site", "kind": "H200", "gpus": 8},),
         seconds={"load": 0.5, "total": 2.0},
         peak_memory_mib=7,
+        curve=((0.25, 5, None), (1.5, 3, 2)),
     )

@@ -69,11 +69,11 @@ def no_space() -> None:
 
 
 def whole(directory: Path) -> int:
-    """Return the GPUs of the plan in a directory after a look at all four files."""
+    """Return the GPUs of the plan in a directory after a look at all its files."""
     plan = read_plan(directory)
     assert stray_tables(plan, directory) == []
     assert read_summary(directory)["gpus"]["allocated"] == plan.grants[0].gpus
-    assert len(list(directory.iterdir())) == 4
+    assert len(list(directory.iterdir())) == 6
     return plan.grants[0].gpus
 
 
@@ -160,3 +160,24 @@ def test_loop_of_links(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(OutputError, match="cannot write"):
         write_result(result(), tmp_path / "loop")
+
+
+def test_one_file(tmp_path: Path) -> None:
+    """A file is written with the directories above it, and replaced as a whole."""
+    target = tmp_path / "a" / "b.xlsx"
+    atomic.publish_file(target, b"one")
+    atomic.publish_file(target, b"two")
+    assert target.read_bytes() == b"two"
+    assert [path.name for path in target.parent.iterdir()] == ["b.xlsx"]
+
+
+def test_one_file_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory is not taken for a file; where writing fails, the file that was there stays alone."""
+    with pytest.raises(OutputError, match="it is a directory; name a file"):
+        atomic.publish_file(tmp_path, b"")
+    target = tmp_path / "b.xlsx"
+    target.write_bytes(b"one")
+    monkeypatch.setattr(os, "fsync", lambda handle: no_space())
+    with pytest.raises(OutputError, match="No space left"):
+        atomic.publish_file(target, b"two")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"b.xlsx": b"one"}

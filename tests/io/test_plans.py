@@ -10,20 +10,23 @@ from typing import Any
 import pytest
 
 from kalloc.errors import InstanceError, OutputError
-from kalloc.io import check_writable, read_plan, read_summary, stray_tables, write_result
+from kalloc.io import check_writable, read_plan, read_summary, stray_free, stray_tables, write_result
 from tests.io.plans import result
 
 
 def test_files(tmp_path: Path) -> None:
-    """A plan's directory holds the four files, with the columns of the reference and quoted names."""
+    """A plan's directory holds its files, with the columns of the reference and quoted names."""
     write_result(result(), tmp_path / "plan")
     held = {file.name: file.read_text(encoding="utf-8") for file in (tmp_path / "plan").iterdir()}
-    assert set(held) == {"plan.json", "allocations.csv", "placements.csv", "summary.json"}
+    assert set(held) == {"plan.json", "allocations.csv", "placements.csv", "slots.csv", "blocks.csv", "summary.json"}
     assert held["allocations.csv"] == (
-        "project,pool,kind,gpus,requested_min,requested_max,reason\n"
-        'p,lab,H200,8,8,16,full\n"서울, p",lab,H200,0,8,8,no_room\n'
+        "project,pool,kind,gpus,requested_min,requested_max,reason,sentence,sentence_ko\n"
+        "p,lab,H200,8,8,16,full,All.,전량 배정하였습니다.\n"
+        '"서울, p",lab,H200,0,8,8,room,"None, sorry.",없음\n'
     )
     assert held["placements.csv"] == 'project,kind,site,rack,node,gpus\np,H200,a,,"n,1",8\n'
+    assert held["slots.csv"] == "level,kind,gpus,before,after\nsite,H200,8,2,1\n"
+    assert held["blocks.csv"] == "project,level,kind,gpus\np,site,H200,8\n"
     document = json.loads(held["plan.json"])
     assert list(document) == ["format", "instance", "levels", "allocations", "placements", "summary"]
     assert document["placements"] == [
@@ -37,6 +40,19 @@ def test_read_back(tmp_path: Path) -> None:
     assert read_plan(tmp_path) == result().plan == read_plan(tmp_path / "plan.json")
     assert read_summary(tmp_path) == written.summary()
     assert stray_tables(read_plan(tmp_path), tmp_path) == []
+    assert stray_free(written.slots, written.block_costs, tmp_path) == []
+    assert stray_free([], [], tmp_path) == ["slots.csv", "blocks.csv"]
+
+
+def test_curve(tmp_path: Path) -> None:
+    """summary.json keeps the anytime curve, plan.json does not; a summary without one is read as no points."""
+    write_result(result(), tmp_path)
+    points = [{"seconds": 0.25, "score": 5, "bound": None}, {"seconds": 1.5, "score": 3, "bound": 2}]
+    file = tmp_path / "summary.json"
+    assert read_summary(tmp_path)["curve"] == points
+    assert "curve" not in json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["summary"]
+    file.write_text(json.dumps({key: value for key, value in read_summary(tmp_path).items() if key != "curve"}))
+    assert read_summary(tmp_path)["curve"] == []
 
 
 def test_seconds(tmp_path: Path) -> None:

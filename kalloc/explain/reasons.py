@@ -1,0 +1,167 @@
+"""The reasons in words: a code, its arithmetic, and a sentence in English and in Korean.
+
+A new rule adds one function to :mod:`kalloc.explain.cases` and one entry to :data:`REASONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kalloc.explain import cases
+from kalloc.explain.books import Served
+from kalloc.explain.cases import Case, Facts, score
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a request gets what it gets: a stable code and a sentence in English and in Korean."""
+
+    code: str
+    sentence: str
+    sentence_ko: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A stable code, what tells whether it applies, and its sentence; figures stand in braces."""
+
+    code: str
+    applies: Callable[[Case], Facts | None]
+    """The figures where it applies, None where it does not."""
+    en: str
+    ko: str
+
+    def why(self, case: Case, facts: Facts) -> Why:
+        """Return the sentences with their figures."""
+        request = case.request
+        known = {
+            "pool": case.pool,
+            "kind": case.kind,
+            "gets": case.gets,
+            "step": case.step,
+            "least": request.min,
+            "most": request.max,
+            **facts,
+        }
+        heads = WHOLE if self.code == "full" else PART if case.gets else NONE
+        value = case.books.instance.value(request)
+        known |= {"merit": score(case.project.merit), "value": score(value), "worth": score(case.worth)}
+        last, ranks = facts.get("last"), ("", "")
+        if isinstance(last, Served):
+            ranks = RANK if last.value == value else WEIGHED
+            known |= {"last": score(last.merit), "last_value": score(last.value), "last_worth": score(last.worth)}
+        parts = zip(heads, (self.en, self.ko), ranks, strict=True)
+        en, ko = (" ".join(part for part in sentence if part).format_map(known) for sentence in parts)
+        return Why(self.code, en, ko)
+
+
+WHOLE = ("", "")
+PART = (
+    "Of {most:,} {kind} asked for, {gets:,} are granted.",
+    "요청하신 {kind} {most:,}장 중 {gets:,}장을 배정하였습니다.",
+)
+NONE = ("None of the {most:,} {kind} asked for are granted.", "요청하신 {kind} {most:,}장을 배정하지 못하였습니다.")
+RANK = (
+    "The least merit that was served there is {last}; this project has {merit}.",
+    "해당 물량을 배정받은 과제 중 최저 평가점수는 {last}점이며, 이 과제의 평가점수는 {merit}점입니다.",
+)
+WEIGHED = (
+    "A GPU of the least that was served there adds {last_worth} (merit {last} × value {last_value}); one of this "
+    "project {worth} ({merit} × {value}).",
+    "해당 물량을 배정받은 과제의 GPU 1장당 환산점수(평가점수 × GPU 가치)는 최저 {last_worth}점({last} × "
+    "{last_value})이며, 이 과제는 {worth}점({merit} × {value})입니다.",
+)
+"""What stands before and after the sentence of a reason; values matter only where they differ."""
+
+REASONS = (
+    Reason(
+        "full",
+        cases.full,
+        "All {gets:,} {kind} asked for are granted.",
+        "요청하신 {kind} {gets:,}장을 전량 배정하였습니다.",
+    ),
+    Reason(
+        "step",
+        cases.step,
+        "One step of {step:,} more would be over what was asked for.",
+        "배정 단위가 {step:,}장이므로 한 단위를 더하면 요청 수량을 초과합니다.",
+    ),
+    Reason(
+        "cap",
+        cases.cap,
+        "Pool {capping} caps each project at {cap:,} {kind}.",
+        "{capping} 풀의 과제당 {kind} 상한은 {cap:,}장입니다.",
+    ),
+    Reason(
+        "other_kind",
+        cases.other_kind,
+        "The project takes one kind and gets {other_gpus:,} {other}.",
+        "한 종류의 GPU만 사용하는 과제이므로 {other} {other_gpus:,}장을 배정하였습니다.",
+    ),
+    Reason(
+        "no_nodes",
+        cases.no_nodes,
+        "None of the {nodes:,} nodes of {kind} that are up serves pool {pool}.",
+        "가동 중인 {kind} 노드 {nodes:,}대 중 {pool} 풀에 제공되는 노드가 없습니다.",
+    ),
+    Reason(
+        "quota",
+        cases.quota,
+        "Pool {holder} uses {used:,} of the {limit:,} {what} that it may use{shares}, and {step:,} more are needed.",
+        "{holder} 풀의 {what_ko} 할당량 {limit:,}장{shares_ko} 중 {used:,}장이 배정되어, 필요한 {step:,}장을 추가로 "
+        "배정할 수 없습니다.",
+    ),
+    Reason(
+        "borrowing",
+        cases.borrowing,
+        "With {step:,} more, pool {borrower} would borrow {after:,} {what}; under {parent}, other pools lend {lent:,} "
+        "and {others:,} of them are borrowed already.",
+        "{step:,}장을 추가로 배정하려면 {borrower} 풀이 {what_ko} {after:,}장을 차용하여야 합니다. {parent} 소속의 "
+        "다른 풀이 대여하는 수량은 {lent:,}장이고, 그중 {others:,}장은 이미 차용되었습니다.",
+    ),
+    Reason(
+        "room",
+        cases.room,
+        "Nodes that serve pool {pool} have {room:,} {kind} beside what stays, and {needed:,} are needed.",
+        "{pool} 풀에 제공되는 노드의 {kind} 물량은 기존 사용분을 제외하고 {room:,}장으로, 필요한 {needed:,}장에 "
+        "미치지 못합니다.",
+    ),
+    Reason(
+        "outranked",
+        cases.outranked,
+        "Of {kind} on the nodes that serve pool {pool}, {free:,} are left, and {step:,} more are needed.",
+        "{pool} 풀에 제공되는 노드에 남은 {kind} 물량은 {free:,}장으로, 추가로 필요한 {step:,}장에 미치지 못합니다.",
+    ),
+    Reason(
+        "lend",
+        cases.lend,
+        "On the nodes that serve pool {pool}, {free:,} {kind} are left, but their owners lend only {usable:,} of them, "
+        "and {step:,} more are needed.",
+        "{pool} 풀에 제공되는 노드에 {kind} {free:,}장이 남아 있으나 대여 한도에 따라 사용할 수 있는 수량은 "
+        "{usable:,}장으로, 추가로 필요한 {step:,}장에 미치지 못합니다.",
+    ),
+    Reason(
+        "level",
+        cases.level,
+        "The whole project must sit in one {level}; none has more than {there:,} {kind} for it, and {needed:,} are "
+        "needed.",
+        "전량을 하나의 {level} 안에 배치하여야 하나, 한 {level} 안에서 확보할 수 있는 {kind} 물량은 최대 "
+        "{there:,}장으로 필요한 {needed:,}장에 미치지 못합니다.",
+    ),
+    Reason(
+        "no_merit",
+        cases.no_merit,
+        "GPUs of this kind add nothing to the merit of the plan: merit {merit}, value {value}.",
+        "이 종류의 GPU를 배정하여도 계획의 평가 합계가 늘지 않습니다(평가점수 {merit}점, GPU당 가치 {value}).",
+    ),
+    Reason(
+        "spare",
+        cases.spare,
+        "Another {step:,} would fit into the {free:,} that are left, but add nothing by the order of the tiers, or the "
+        "plan ended before it was proven best.",
+        "남은 {free:,}장에서 {step:,}장을 추가로 배정할 수 있으나, 목표의 우선순위에 따른 이득이 없거나 최적으로 "
+        "증명되기 전에 계획이 확정되었습니다.",
+    ),
+)
+"""Every reason, in the order in which they are tried; the last applies always."""

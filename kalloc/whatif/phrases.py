@@ -1,0 +1,127 @@
+"""The sentences of a project's story beside its reasons, in English and Korean; figures stand in braces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Language(StrEnum):
+    """A language that stories are told in."""
+
+    ENGLISH = "en"
+    KOREAN = "ko"
+
+
+PHRASES: Mapping[str, tuple[str, str]] = {
+    "who": (
+        "Project {project}, pool {pool}, merit {merit}.",
+        "과제 {project} (소속 풀 {pool}, 평가점수 {merit}점)",
+    ),
+    "asks_nothing": ("It asks for nothing.", "신청한 GPU가 없습니다."),
+    "why": ("Why this much", "배정 사유"),
+    "where": ("Where it sits", "배치 내역"),
+    "changes": ("What would give it more", "추가 배정이 가능한 조건"),
+    "span": (
+        "{level}: {spans:,}, alone it would need {need:,}: {names}",
+        "{level}: {spans:,}개(단독 배치 시 최소 {need:,}개): {names}",
+    ),
+    "others": ("{names} and {more:,} more", "{names} 외 {more:,}개"),
+    "compact": (
+        "It sits in as few domains of every level as it could even alone.",
+        "모든 계층에서 단독으로 배치할 때와 같은 최소 개수의 구역에 배치하였습니다.",
+    ),
+    "scattered": (
+        "At level {level} it spans {excess:,} more than it would need alone, at weight {weight:,} each.",
+        "{level} 계층에서 단독 배치에 비하여 {excess:,}개 구역을 더 사용하며, 구역당 가중치는 {weight:,}입니다.",
+    ),
+    "better": (
+        "The {level} with most room for it has {free:,} of the {needed:,} GPUs that it needs. It could sit whole in "
+        "{domain} if others moved: its scattering falls by {gain:,}, that of others rises by {cost:,} ({whom}). The "
+        "plan with it was solved and keeps every rule.",
+        "여유가 가장 많은 {level}에서 확보할 수 있는 물량은 필요한 {needed:,}장 중 {free:,}장입니다. 다른 과제를 "
+        "옮기면 {domain} 안에 전량 배치할 수 있으며, 이 경우 이 과제의 분산 점수는 {gain:,}점 낮아지고 다른 과제의 "
+        "분산 점수는 {cost:,}점 높아집니다({whom}). 해당 배치는 모든 규칙을 충족함을 계산으로 확인하였습니다.",
+    ),
+    "nobody": ("nobody", "해당 과제 없음"),
+    "no_better": (
+        "No place in one {level} was found by moving those who sit where most room is.",
+        "여유가 가장 많은 구역의 과제를 옮기는 방법으로는 하나의 {level} 안에 배치할 수 없었습니다.",
+    ),
+    "block": (
+        "Without it, the largest free block of {kind} at level {level} would be {gpus:,} GPUs larger.",
+        "이 과제가 없다면 {level} 계층에서 가장 큰 {kind} 여유 구역은 {gpus:,}장 더 커집니다.",
+    ),
+    "then": (
+        "  It then gets {gets:,} GPUs{least}. {losers}",
+        "  이 경우 {gets:,}장이 배정됩니다{least}. {losers}",
+    ),
+    "least": ("; one step less does not do", "(한 단계 적으면 배정되지 않습니다)"),
+    "losers": ("Others get {gpus:,} less: {names}.", "다른 과제의 배정량은 {gpus:,}장 줄어듭니다: {names}."),
+    "no_losers": ("Nobody else gets less.", "다른 과제의 배정량은 줄지 않습니다."),
+    "confirmed": (
+        "Each was solved anew with all else unchanged; the merit of each allocation is proven best.",
+        "각 조건은 나머지를 그대로 두고 다시 계산하여 확인하였으며, 각 배정의 평가 합계는 최적임이 증명되었습니다.",
+    ),
+    "served": ("It gets all that it asked for.", "요청 수량을 모두 배정하였습니다."),
+    "no_change": (
+        "No single change of those that were tried gives it more.",
+        "검토한 조건 중 하나만 바꾸어서는 추가 배정이 가능하지 않습니다.",
+    ),
+    "time": (
+        "The time was up before every change was tried; give more with --time-limit.",
+        "제한 시간 안에 모든 조건을 검토하지 못하였습니다. --time-limit 값을 늘려 다시 확인하시기 바랍니다.",
+    ),
+    "tie": (
+        "Another allocation of the same merit gives it {gets:,} GPUs: it is a tie.",
+        "평가 합계가 같은 다른 배정에서는 이 과제에 {gets:,}장이 배정됩니다(동점).",
+    ),
+    "min": (
+        "Be content with {now:,} {kind} instead of at least {was:,}.",
+        "{kind} 최소 요청 수량을 {was:,}장에서 {now:,}장으로 낮춥니다.",
+    ),
+    "level": (
+        "Let it sit in one {to} instead of one {level}.",
+        "하나의 {level} 안에 배치하는 조건을 하나의 {to} 안에 배치하는 조건으로 완화합니다.",
+    ),
+    "no_level": (
+        "Drop the condition that one {level} holds it whole.",
+        "하나의 {level} 안에 전량 배치하는 조건을 적용하지 않습니다.",
+    ),
+    "mix": ("Let it mix the kinds that it asks for.", "신청한 여러 종류의 GPU를 함께 사용하도록 합니다."),
+    "kind": (
+        "Accept {least:,} to {most:,} {kind} as well.",
+        "{kind} {least:,}장 이상 {most:,}장 이하도 신청 대상에 포함합니다.",
+    ),
+    "kind_just": ("Accept {least:,} {kind} as well.", "{kind} {least:,}장도 신청 대상에 포함합니다."),
+    "cap": (
+        "Raise the cap of pool {pool} on {what} by {gpus:,}, from {was:,} to {now:,}.",
+        "{pool} 풀의 과제당 {what_ko} 상한을 {was:,}장에서 {now:,}장으로 {gpus:,}장 높입니다.",
+    ),
+    "quota": (
+        "Raise the quota of pool {pool} on {what} by {gpus:,}, from {was:,} to {now:,}.",
+        "{pool} 풀의 {what_ko} 할당량을 {was:,}장에서 {now:,}장으로 {gpus:,}장 늘립니다.",
+    ),
+    "borrow": (
+        "Let pool {pool} borrow {gpus:,} more {what}, {now:,} instead of {was:,}.",
+        "{pool} 풀의 {what_ko} 차용 한도를 {was:,}장에서 {now:,}장으로 {gpus:,}장 늘립니다.",
+    ),
+    "lend": (
+        "Let pool {pool} lend {gpus:,} more {what}, {now:,} instead of {was:,}.",
+        "{pool} 풀의 {what_ko} 대여 한도를 {was:,}장에서 {now:,}장으로 {gpus:,}장 늘립니다.",
+    ),
+    "nodes": (
+        "Add {count:,} nodes with {gpus:,} {kind} to those of {owner}, and to the quotas above.",
+        "{owner} 풀에 {kind} 노드 {count:,}대({gpus:,}장)를 증설하고 관련 할당량도 같은 수량만큼 늘립니다.",
+    ),
+    "merit": ("Have a merit of {now} or more; it has {was}.", "평가점수를 {now}점 이상 받습니다(현재 {was}점)."),
+    "must": (
+        "Serve it in any case (mandatory): the merit of the plan falls by {cost}.",
+        "이 과제를 반드시 배정하도록 지정합니다. 이 경우 계획의 평가 합계는 {cost}점 낮아집니다.",
+    ),
+}
+
+
+def say(key: str, language: Language, **figures: object) -> str:
+    """Return a sentence with its figures."""
+    return PHRASES[key][language is Language.KOREAN].format_map(figures)

@@ -1,0 +1,91 @@
+"""The one door of this part to the engine: what the best allocation of an instance comes to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+
+from kalloc.errors import InfeasibleError
+from kalloc.instance import Instance
+from kalloc.place.rooms import Rooms
+from kalloc.plan import Progress
+from kalloc.solver import Limits, Stop
+from kalloc.solving import Run, allocate, place
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Who gets how much at best, and what is proven of it."""
+
+    granted: Mapping[tuple[str, str], int]
+    """GPUs by project and kind, where there are any."""
+    merit: Fraction
+    proven: bool
+    """Whether no allocation that can be seated has more merit."""
+
+    @cached_property
+    def _totals(self) -> Counter[str]:
+        totals = Counter[str]()
+        for (project, _), gpus in self.granted.items():
+            totals[project] += gpus
+        return totals
+
+    def gets(self, project: str) -> int:
+        """Return the GPUs that a project gets, of all kinds."""
+        return self._totals[project]
+
+
+def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled | None:
+    """Return the best allocation of an instance, or None where no plan can exist.
+
+    The allocation is decided as in any solve. Where somebody asks for a shape, it is seated, too, since not every
+    allocation can be: the first seats found confirm it, as the place does not matter here. Without ``seated`` that is
+    left out, and where there are shapes nothing is proven.
+
+    Raises:
+        NoPlanError: when none was found within the limits.
+    """
+    first = _First(limits.stop)
+    run = Run(instance, replace(limits, stop=first), first)
+    rooms = Rooms.of(instance)
+    try:
+        allocated = allocate(run, rooms)
+        shaped = any(row.level is not None for row in instance.projects) or bool(instance.shapes or instance.power)
+        granted: Mapping[tuple[str, str], int] = allocated.granted
+        if shaped and seated:
+            granted = place(run, rooms, allocated).granted
+    except InfeasibleError:
+        return None
+    proven = all(one.complete and one.bound == one.value for one in allocated.settled)
+    sure = proven and granted == allocated.granted and (seated or not shaped)
+    return Settled(granted, merit_of(instance, granted), sure)
+
+
+@dataclass
+class _First:
+    """Says stop once the first seats are known, or whoever else may say so does."""
+
+    other: Stop | None
+    seated: bool = False
+
+    def is_set(self) -> bool:
+        """Tell whether it is time to stop."""
+        return self.seated or (self.other is not None and self.other.is_set())
+
+    def __call__(self, progress: Progress) -> None:
+        """Hear of progress."""
+        self.seated |= progress.stage == "place"
+
+
+def merit_of(instance: Instance, granted: Mapping[tuple[str, str], int]) -> Fraction:
+    """Return Σ merit · value · GPUs, exactly."""
+    merit = Fraction(0)
+    for row in instance.requests:
+        gpus = granted.get((row.project, row.kind), 0)
+        if gpus:
+            value = Fraction(repr(float(instance.value(row))))
+            merit += gpus * value * Fraction(repr(float(instance.project_of[row.project].merit)))
+    return merit

@@ -1,0 +1,127 @@
+"""The whole story of one project: what it gets and why, where it sits and why, and what would give it more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from kalloc.errors import NoPlanError
+from kalloc.explain import reasons
+from kalloc.explain.cases import score
+from kalloc.slots import cost_rows
+from kalloc.solver import Limits
+from kalloc.whatif.changes import Change, changes_for
+from kalloc.whatif.phrases import Language, say
+from kalloc.whatif.places import better, held
+
+if TYPE_CHECKING:
+    from kalloc.instance import Instance
+    from kalloc.plan import Plan
+
+NAMED = 3
+"""Domains or projects named in a line; of more only the number is told."""
+
+
+def story(
+    instance: Instance, plan: Plan, project: str, language: Language, time_limit: float = math.inf
+) -> Iterator[str]:
+    """Yield the lines of a project's story, with titles before each part.
+
+    The plan must keep the rules. Changes and the better place are found and confirmed by solves, in ``time_limit``
+    seconds of which the place may use a third.
+    """
+    began = time.monotonic()
+    row = instance.project_of[project]
+    yield say("who", language, project=project, pool=row.pool, merit=score(row.merit))
+    yield from ("", say("why", language))
+    why = reasons(instance, plan)
+    for request in instance.requests_of[project]:
+        said = why[project, request.kind]
+        yield f"  {said.code}: {said.sentence_ko if language is Language.KOREAN else said.sentence}"
+    if not instance.requests_of[project]:
+        yield "  " + say("asks_nothing", language)
+        return
+    gets = sum(grant.gpus for grant in plan.grants if grant.project == project)
+    if gets:
+        yield from ("", say("where", language))
+        yield from ("  " + line for line in _place(instance, plan, project, language, Limits(began + time_limit / 3)))
+    yield from ("", say("changes", language))
+    if gets == instance.most_requested(project):
+        yield "  " + say("served", language)
+    else:
+        yield from ("  " + line for line in _changes(instance, project, gets, language, Limits(began + time_limit)))
+
+
+def _place(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
+    """Yield where it sits, why no closer together, and what that takes from others."""
+    spots = held(instance, plan, project)
+    for spot in spots:
+        names = _named({name: f"{name} ({gpus:,})" for name, gpus in spot.gpus.items()}, language)
+        yield say("span", language, level=spot.level, spans=len(spot.gpus), need=spot.need, names=names)
+    scattered = [spot for spot in spots if len(spot.gpus) > spot.need and spot.weight]
+    if not scattered:
+        yield say("compact", language)
+    for spot in scattered:
+        excess = len(spot.gpus) - spot.need
+        yield say("scattered", language, level=spot.level, excess=excess, weight=spot.weight)
+    if scattered and scattered[0].need == 1:
+        yield _better(instance, plan, project, scattered[0].level, language, limits)
+    for row in cost_rows(instance, plan):
+        if row["project"] == project:
+            yield say("block", language, kind=row["kind"], level=row["level"], gpus=row["gpus"])
+
+
+def _better(
+    instance: Instance, plan: Plan, project: str, level: str, language: Language, limits: Limits
+) -> str:
+    found = better(instance, plan, project, limits)
+    if found is None:
+        return say("no_better", language, level=level)
+    others = {name: cost for name, cost in found.costs.items() if name != project}
+    dearest = sorted(others, key=lambda name: (-others[name], name))
+    whom = _named({name: f"{name} {others[name]:+,}" for name in dearest}, language) or say("nobody", language)
+    needed = sum(seat.gpus for seat in plan.seats if seat.project == project)
+    figures = {"gain": -found.costs.get(project, 0), "cost": sum(others.values()), "whom": whom, "needed": needed}
+    return say("better", language, level=level, free=found.free, domain=found.domain, **figures)
+
+
+def _changes(instance: Instance, project: str, gets: int, language: Language, limits: Limits) -> Iterator[str]:
+    try:
+        changes = changes_for(instance, project, limits)
+    except NoPlanError:
+        yield say("time", language)
+        return
+    if changes.gets > gets:
+        yield say("tie", language, gets=changes.gets)
+    for change in changes.found:
+        yield from _change(change, language)
+    if changes.found:
+        yield say("confirmed", language)
+    if not changes.complete:
+        yield say("time", language)
+    elif not changes.found:
+        yield say("no_change", language)
+
+
+def _change(change: Change, language: Language) -> Iterator[str]:
+    """Yield what to change, and who then gets what."""
+    figures = {
+        name: score(value) if isinstance(value, float | Fraction) else value for name, value in change.facts.items()
+    }
+    just = change.code == "kind" and figures["least"] == figures["most"]
+    yield say("kind_just" if just else change.code, language, **figures)
+    losers = say("no_losers", language)
+    if change.lose:
+        names = _named({name: f"{name} {gpus:,}" for name, gpus in change.lose.items()}, language)
+        losers = say("losers", language, gpus=sum(change.lose.values()), names=names)
+    least = say("least", language) if change.least and change.gpus is not None else ""
+    yield say("then", language, gets=change.gets, least=least, losers=losers)
+
+
+def _named(names: Mapping[str, str], language: Language) -> str:
+    """Return the first few of some names, and how many there are besides."""
+    listed = ", ".join(list(names.values())[:NAMED])
+    return listed if len(names) <= NAMED else say("others", language, names=listed, more=len(names) - NAMED)

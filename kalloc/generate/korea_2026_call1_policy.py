@@ -25,7 +25,7 @@ NAME = "korea-2026-call1-policy"
 OPENS, CLOSES = datetime.date(2025, 12, 22), datetime.date(2026, 1, 28)
 MIXING = 0.5
 """Share of the applications at the cap of a kind that can fill it with the other kind."""
-SHAPED = 0.15
+SHAPED = 0.25
 """Share of the applications of two nodes and more that have a shape."""
 IN_UNIT = 0.05
 """Share of the applications of two nodes and more that must sit in one unit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from random import Random
 
 from kalloc.generate import korea_2026_call1
@@ -47,13 +48,38 @@ SHARES = {
 """Percent of the GPUs granted that each group should have."""
 TOLERANCE = 1
 
+
+@dataclass(frozen=True)
+class Outside:
+    """An application outside the call, beyond the published 514."""
+
+    name: str
+    pool: str
+    merit: float
+    kind: str
+    gpus: int
+    applied: datetime.date
+
+    def project(self) -> Project:
+        """Return its row of projects."""
+        title = f"Synthetic application {self.name}"
+        return Project(
+            project=self.name, pool=self.pool, merit=self.merit, applied=self.applied, title=title, source=SCORED
+        )
+
+    def request(self) -> Request:
+        """Return its row of requests."""
+        return Request(
+            project=self.name, kind=self.kind, min=self.gpus, max=self.gpus, source="A: outside the call, synthetic"
+        )
+
+
 OUTSIDE = (
-    ("late-1", "academia", 96.5, "H200", 64, datetime.date(2026, 1, 29)),
-    ("late-2", "academia", 88.0, "B200", 128, datetime.date(2026, 1, 29)),
-    ("late-3", "industry", 91.2, "B200", 16, datetime.date(2026, 2, 2)),
-    ("early-1", "research", 93.4, "H200", 32, datetime.date(2025, 12, 19)),
+    Outside("late-1", "academia", 96.5, "H200", 64, datetime.date(2026, 1, 29)),
+    Outside("late-2", "academia", 88.0, "B200", 128, datetime.date(2026, 1, 29)),
+    Outside("late-3", "industry", 91.2, "B200", 16, datetime.date(2026, 2, 2)),
+    Outside("early-1", "research", 93.4, "H200", 32, datetime.date(2025, 12, 19)),
 )
-"""Applications outside the call, beyond the published 514: name, pool, merit, kind, GPUs and day."""
 
 CAP = {"H200": 256, "B200": 128}
 """The most that a project may ask of each kind."""
@@ -89,7 +115,7 @@ def build(seed: int = 0) -> Instance:
         pools=(_open(first.pools[0]), *first.pools[1:]),
         inventory=idling(first.inventory),
         projects=projects,
-        requests=(*requests, *(_outside(*row) for row in OUTSIDE)),
+        requests=(*requests, *(row.request() for row in OUTSIDE)),
         groups=tuple(_with_share(row) for row in GROUPS),
         limits=limits,
         rates=rates,
@@ -129,12 +155,8 @@ def _requests(project: str, rows: tuple[Request, ...], mixing: set[str]) -> tupl
 
 def _projects(rng: Random, rows: tuple[Project, ...], asked: dict[str, int], mixing: set[str]) -> tuple[Project, ...]:
     """Give the applications an institution and a day, some a level, and add those outside the call."""
-    outside = (
-        Project(project=name, pool=pool, merit=merit, applied=applied, title=f"Synthetic, {name}", source=SCORED)
-        for name, pool, merit, _, _, applied in OUTSIDE
-    )
     found = []
-    for row in institutions(rng, (*rows, *outside), SECTORS):
+    for row in institutions(rng, (*rows, *(one.project() for one in OUTSIDE)), SECTORS):
         update: dict[str, object] = {"source": f"{row.source}, day"}
         if row.project in asked:
             update["applied"] = OPENS + datetime.timedelta(round(rng.triangular(0, (CLOSES - OPENS).days, 30)))
@@ -142,10 +164,6 @@ def _projects(rng: Random, rows: tuple[Project, ...], asked: dict[str, int], mix
             update |= {"mix": "any"} if row.project in mixing else {"level": "su" if whole else None}
         found.append(row.model_copy(update=update))
     return tuple(found)
-
-
-def _outside(name: str, _pool: str, _merit: float, kind: str, gpus: int, _applied: datetime.date) -> Request:
-    return Request(project=name, kind=kind, min=gpus, max=gpus, source="A: outside the call")
 
 
 def _limits(projects: tuple[Project, ...], asked: dict[str, int]) -> tuple[tuple[Limit, ...], tuple[Rate, ...]]:

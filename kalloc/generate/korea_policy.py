@@ -27,7 +27,7 @@ GROUPS = (
 """Classes of applicants, with what they need not pay."""
 
 WON = {"H200": 30_000_000, "B200": 60_000_000, "B300": 70_000_000, "RTX PRO 6000": 15_000_000}
-"""Market price of one GPU for twelve months: a quarter to a half of the 111 million won that one costs to buy."""
+"""Market price of one GPU for twelve months; one of the first lot cost 111 million won to buy."""
 IDLE_WATTS = {"H200": 3000, "B200": 4200, "B300": 4500, "RTX PRO 6000": 2200}
 """Power of a node of 8 GPUs with none in use, about 30 % of that under load."""
 

@@ -32,14 +32,16 @@ def clean(instance: Instance, result: Result) -> bool:
 
 @pytest.mark.parametrize("path", SOLVED, ids=lambda path: path.name)
 def test_tiny_reaches_the_optimum_of_its_note(path: Path) -> None:
-    """Merit, fragmentation and allocation are those derived by hand, and proven."""
+    """Every tier, the shares and the allocation are those derived by hand, and proven."""
     told, instance = note(path), kalloc.load(path)
     result = kalloc.solve(instance, threads=1)
     granted: dict[str, dict[str, int]] = {}
     for grant in result.plan.grants:
         if grant.gpus:
             granted.setdefault(grant.project, {})[grant.kind] = grant.gpus
-    assert [tier.value for tier in result.tiers] == [told["merit"], told["fragmentation"]]
+    assert [tier.value for tier in result.tiers] == [float(exact(told[tier.name])) for tier in result.tiers]
+    shares = [share for tier in result.tiers for share, count in tier.profile for _ in range(count)]
+    assert shares == [float(exact(share)) for share in told.get("profile", [])]
     assert [(tier.bound, tier.given) for tier in result.tiers] == [(tier.value, None) for tier in result.tiers]
     assert (result.solution, result.termination) == ("proven", "optimal")
     assert granted == told["allocation"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kalloc.errors import Defect, InstanceError
-from kalloc.generate import korea_260k, korea_2026_call1, national
+from kalloc.generate import korea_260k, korea_260k_policy, korea_2026_call1, korea_2026_call1_policy, national
 from kalloc.instance import Instance
 from kalloc.instance.hints import nearest
 
@@ -15,7 +15,9 @@ __all__ = ["RECIPES", "generate"]
 
 RECIPES: dict[str, Callable[..., Instance]] = {
     korea_2026_call1.NAME: korea_2026_call1.build,
+    korea_2026_call1_policy.NAME: korea_2026_call1_policy.build,
     korea_260k.NAME: korea_260k.build,
+    korea_260k_policy.NAME: korea_260k_policy.build,
     national.NAME: national.build,
 }
 """Each recipe with the function that follows it: the first parameter is the seed, the others are its options."""
@@ -25,7 +27,7 @@ def generate(recipe: str, seed: int = 0, **options: Any) -> Instance:
     """Make an instance by a recipe of :data:`RECIPES`.
 
     Args:
-        recipe: ``korea-2026-call1``, ``korea-260k`` or ``national``.
+        recipe: ``korea-2026-call1``, ``korea-260k``, each also with ``-policy``, or ``national``.
         seed: Everything that is drawn depends on it and on nothing else.
         options: ``family`` and ``nodes`` for ``national``; the others take none.
 

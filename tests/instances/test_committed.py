@@ -9,6 +9,7 @@ import pytest
 
 from kalloc.generate import generate
 from kalloc.io import load
+from kalloc.io.tables import TABLES
 from tests.instances.places import INSTANCES, RECIPES, TINY
 
 ALL = [*(INSTANCES / name for name in RECIPES), *TINY]
@@ -28,8 +29,7 @@ def test_recipe_makes_what_is_committed(name: str) -> None:
 def test_every_row_has_a_source(path: Path) -> None:
     """Every row of every table, and every cap, names its source in the terms of the README."""
     instance = load(path)
-    tables = ("caps", "kinds", "pools", "quotas", "inventory", "projects", "requests", "placed")
-    rows = [row for table in tables for row in getattr(instance, table)]
+    rows = [row for table in ("caps", *TABLES) for row in getattr(instance, table)]
     assert len(rows) > 3
     assert [row for row in rows if not re.match(r"[HMDA]: \S", row.source)] == []
 

@@ -12,14 +12,17 @@ from kalloc.generate.national import FAMILIES
 
 MAKES = [
     ("korea-2026-call1", {}),
+    ("korea-2026-call1-policy", {}),
     ("korea-260k", {}),
+    ("korea-260k-policy", {}),
     *(("national", {"family": family, "nodes": 600}) for family in FAMILIES),
 ]
 
 
 def test_the_recipes() -> None:
-    """There are three."""
-    assert set(RECIPES) == {"korea-2026-call1", "korea-260k", "national"}
+    """Two Korean ones, each with a policy variant, and one for any size."""
+    korea = {"korea-2026-call1", "korea-260k"}
+    assert set(RECIPES) == {*korea, *(f"{name}-policy" for name in korea), "national"}
 
 
 @pytest.mark.parametrize(("recipe", "options"), MAKES)

@@ -6,11 +6,14 @@ import re
 import tomllib
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from kalloc.instance import Shape
+from kalloc.instance.objective import TIERS
 from kalloc.io import load
+from kalloc.io.tables import TABLES
 from tests.instances.places import TINY
 
 SOLVED = [path for path in TINY if not path.name.startswith("infeasible-")]
@@ -22,6 +25,11 @@ def note(path: Path) -> dict[str, Any]:
     blocks = re.findall(r"```toml\n(.*?)```\n", (path / "NOTE.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 1
     return tomllib.loads(blocks[0])
+
+
+def exact(number: Any) -> Fraction:
+    """Return a number of a note, which may be a fraction in quotes."""
+    return Fraction(str(number))
 
 
 def test_there_are_enough() -> None:
@@ -39,6 +47,26 @@ def test_it_is_tiny(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOLVED, ids=lambda path: path.name)
+def test_note_has_every_tier(path: Path) -> None:
+    """The note gives a value for each tier of the instance, in order; and all shares where the smallest is raised."""
+    instance, told = load(path), note(path)
+    assert tuple(name for name in told if name in TIERS) == instance.objective.names
+    assert ("profile" in told) == any(tier.rule == "maxmin" for tier in instance.objective.tiers)
+    assert set(told) <= {*TIERS, "profile", "allocation"}
+
+
+def test_every_tier_and_rule_has_one() -> None:
+    """Each tier decides in one at least, and each table and each shape of the format is in one."""
+    instances = [load(path) for path in TINY]
+    assert {name for one in instances for name in one.objective.names} == set(TIERS)
+    assert {table for table in TABLES for one in instances if getattr(one, table)} == set(TABLES)
+    assert {row.shape for one in instances for row in one.shapes} == set(
+        get_args(Shape.model_fields["shape"].annotation)
+    )
+    assert any(one.policy.refused for one in instances)
+
+
+@pytest.mark.parametrize("path", SOLVED, ids=lambda path: path.name)
 def test_note_adds_up(path: Path) -> None:
     """The note's allocation is one that the requests accept, and its merit is the note's."""
     instance, told = load(path), note(path)
@@ -49,12 +77,13 @@ def test_note_adds_up(path: Path) -> None:
             ask = asks[project, kind]
             assert gpus in instance.amounts(ask)
             merit += Fraction(str(instance.project_of[project].merit)) * Fraction(str(instance.value(ask))) * gpus
-    assert merit == Fraction(str(told["merit"]))
+    for tier in {"merit", "ranked"} & set(told):
+        assert merit == exact(told[tier])
 
 
 @pytest.mark.parametrize("path", SOLVED, ids=lambda path: path.name)
 def test_reference_finds_the_optimum(path: Path) -> None:
-    """Merit, fragmentation and allocation of the note are those that the reference model proves."""
+    """The value of every tier and the allocation of the note are those that the reference model proves."""
     from models.joint import solve
 
     told, found = note(path), solve(load(path))
@@ -63,8 +92,11 @@ def test_reference_finds_the_optimum(path: Path) -> None:
         if gpus:
             granted.setdefault(project, {})[kind] = gpus
     assert found.status == "optimal"
-    assert found.merit == Fraction(str(told["merit"]))
-    assert found.fragmentation == told["fragmentation"]
+    assert {tier.name: tier.value for tier in found.tiers} == {
+        name: exact(told[name]) for name in told if name in TIERS
+    }
+    profile = [share for tier in found.tiers for share in tier.profile]
+    assert profile == [exact(share) for share in told.get("profile", [])]
     assert granted == told["allocation"]
 
 

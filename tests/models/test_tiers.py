@@ -22,7 +22,7 @@ from kalloc.instance import (
     Shape,
 )
 from models import allocation, joint, placement
-from models.outcome import Outcome
+from models.outcome import Outcome, TierValue
 from models.program import Answer, InexactError, Program, Status
 from tests.models.small import ask, make, nodes
 
@@ -178,7 +178,7 @@ def test_fairness_maxmin_goes_on_beyond_who_gets_nothing() -> None:
         projects=(project("a", applied=date(2026, 1, 29)), project("b"), project("c"), project("idle")),
         requests=(ask("a", 1, 4), ask("b", 1, 4), ask("c", 1, 4)),
     )
-    assert decided(instance, MAXMIN).tiers[0].profile == (0, Fraction(1, 2), Fraction(1, 2))
+    assert decided(instance, MAXMIN).tiers[0].profile == (Fraction(0), Fraction(1, 2), Fraction(1, 2))
 
 
 def test_fairness_maxmin_divides_by_the_weight() -> None:
@@ -209,7 +209,7 @@ def test_fairness_maxmin_asks_for_all_kinds_of_a_mix() -> None:
 def test_fairness_maxmin_of_nobody_is_nothing() -> None:
     """Where nobody asks there is no share, and the value is 0."""
     outcome = decided(make(inventory=(nodes("r", 6),), projects=(project("a"),)), MAXMIN)
-    assert (outcome.tiers[0].value, outcome.tiers[0].profile) == (0, ())
+    assert outcome.tiers == (TierValue("fairness", Fraction(0), ()),)
 
 
 @pytest.mark.parametrize(("of", "gpus", "profile"), [("asked", 4, "1/2 1/2 1"), ("quota", 3, "3/8 1/2 3/4")])
@@ -361,7 +361,7 @@ def test_fragmentation_adds_what_a_project_prefers(prefer: int, expected: int, w
         requests=(ask("p", 4, 4),),
     )
     outcome = decided(instance, "utilisation", "fragmentation")
-    assert (outcome.tiers[1].value, outcome.fragmentation) == (expected, expected)
+    assert outcome.tiers[1].value == outcome.fragmentation == expected
     assert {instance.topology.row(node).path[0] for _, node in outcome.seats} == where
 
 
@@ -395,7 +395,7 @@ def test_reserve_in_the_placement_alone() -> None:
         requests=(ask("p", 1, 1), ask("q", 1, 1)),
     )
     outcome = placement.solve(instance, {("p", "h"): 1, ("q", "h"): 1})
-    assert [(tier.name, tier.value) for tier in outcome.tiers] == [("merit", 2), ("reserve", 1)]
+    assert outcome.tiers == (TierValue("merit", Fraction(2)), TierValue("reserve", Fraction(1)))
     assert outcome.fragmentation == 0
 
 

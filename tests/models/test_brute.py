@@ -129,6 +129,18 @@ def test_the_plan_passes_the_checker(seed: int) -> None:
     assert (counted.merit, counted.fragmentation) == (outcome.merit, outcome.fragmentation)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_plan_passes_the_checker_under_policy(seed: int) -> None:
+    """The checker finds that the reference's plan keeps the policy too, and gives it the same value on every tier."""
+    instance = sow_policy(seed, nodes=6, gpus=6, projects=5, levels=3)
+    outcome = joint.solve(instance)
+    if outcome.status == Status.INFEASIBLE:
+        pytest.skip("no plan")
+    plan = to_plan(instance, outcome)
+    assert verify(instance, plan) == []
+    assert score(instance, plan).tiers == {tier.name: tier.value for tier in outcome.tiers}
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_flows_between_pools_and_owners_are_exact_without_levels(seed: int) -> None:
     """The allocation alone has the merit of the joint model where no project names a level, and never less."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 from kalloc.errors import InstanceError, OutputError
@@ -55,13 +56,20 @@ def run(
     return EXIT[outcome.status]
 
 
+def number(value: Fraction) -> str:
+    """Return a number as text: an integer as it is, others in six digits."""
+    return str(value) if value.denominator == 1 else f"{float(value):.6g}"
+
+
 def lines(instance: Instance, outcome: Outcome) -> list[str]:
-    """Return the outcome as text: status, tiers, levels, allocation, seats."""
+    """Return the outcome as text: status, tiers in order, levels, allocation, seats."""
     found = [f"status         {outcome.status}"]
-    if outcome.merit is not None:
-        found.append(f"merit          {float(outcome.merit):g}")
+    for tier in outcome.tiers:
+        found.append(f"{tier.name:<15}{number(tier.value)}")
+        if tier.profile:
+            found.append(f"  shares: {', '.join(map(number, tier.profile))}")
     if outcome.fragmentation is not None:
-        found.append(f"fragmentation  {outcome.fragmentation}")
+        found.append("levels")
         for level, spans in outcome.spans.items():
             found.append(f"  {level}: {spans} spanned, {outcome.need[level]} needed")
     granted = {key: gpus for key, gpus in outcome.allocation.items() if gpus > 0}

@@ -18,7 +18,7 @@ from kalloc.plan import Progress, Result
 from kalloc.verify import Violation, claims, verify
 from tests.engine.hard import endless, full
 from tests.instances.places import INSTANCES
-from tests.instances.test_tiny import INFEASIBLE, SOLVED, note
+from tests.instances.test_tiny import INFEASIBLE, SOLVED, exact, note
 from tests.models.small import ask, make, nodes, sow
 
 SOON = 1.0

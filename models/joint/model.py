@@ -101,19 +101,23 @@ def pose(instance: Instance, reached: int | None = None) -> Posed:
     return Posed(model.program, scatter, False, "fragmentation")
 
 
+def ask(search: Search, instance: Instance, model: Model, tier: Tier) -> None:
+    """Ask for the best value of a tier, and hold the program to it."""
+    if tier.name in seatless.TIERS:
+        seatless.TIERS[tier.name](search, instance, model.amounts, tier)
+    else:
+        seated.TIERS[tier.name](search, instance, model.seating, model.needs, tier)
+
+
 def solve(instance: Instance, solver: str | None = None, time_limit: float | None = None) -> Outcome:
     """Return a plan that is best on the first tier of the instance, among those best on the second, and so on."""
     model = build(instance)
     search = Search(model.program, solver, time_limit)
 
-    def ask(tier: Tier) -> None:
-        if tier.name in seatless.TIERS:
-            seatless.TIERS[tier.name](search, instance, model.amounts, tier)
-        else:
-            seated.TIERS[tier.name](search, instance, model.seating, model.needs, tier)
-
     def count(answer: Answer) -> Outcome:
         allocation = {key: answer(gpus) for key, gpus in model.amounts.gpus.items()}
         return outcome(instance, answer, allocation, model.seating)
 
-    return decide(search, ((tier, partial(ask, tier)) for tier in instance.objective.tiers), count)
+    return decide(
+        search, ((tier, partial(ask, search, instance, model, tier)) for tier in instance.objective.tiers), count
+    )

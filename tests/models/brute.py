@@ -108,7 +108,7 @@ class _Judge:
         if tier.name == "fairness" and tier.rule == "maxmin":
             return tier.name, min(key, default=Fraction(0)), key
         if tier.name == "ranked":
-            return tier.name, *self.key(Tier(name="merit"), plan), ()
+            return tier.name, self.key(Tier(name="merit"), plan)[0], ()
         less = tier.name in ("guarantees", "balance", "fragmentation")
         return tier.name, -key[0] if less else key[0], ()
 

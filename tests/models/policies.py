@@ -8,51 +8,78 @@ from datetime import date
 from typing import Any
 
 from kalloc.errors import InstanceError
-from kalloc.instance import Budget, Group, Guarantee, Instance, Limit, Objective, Power, Project, Rate, Shape, Tier
+from kalloc.instance import (
+    Budget,
+    Group,
+    Guarantee,
+    Instance,
+    Limit,
+    NodeGroup,
+    Objective,
+    Power,
+    Project,
+    Rate,
+    Shape,
+    Tier,
+)
 from kalloc.instance.objective import TIERS
 from tests.models.small import sow
 
 WEIGHTS = (1, 1, 1, 0.5, 2, 1.5)
+WON = (10**6, 1_500_000)
+MANY = (2, 3, 4, len(TIERS), len(TIERS))
+"""How many tiers there may be."""
+TABLES = (("limits", "rates"), ("budgets",), ("power",), ("quotas",), ("caps",), ("placed",))
+"""Tables that are left out together, each time some of them, so that others bind."""
 
 
-def sow_policy(seed: int, nodes: int, gpus: int, projects: int, levels: int, tiers: int = len(TIERS)) -> Instance:
-    """Return a random instance with policy and so many tiers in random order; the sizes are those of ``sow``."""
+def sow_policy(seed: int, nodes: int, gpus: int, projects: int, levels: int) -> Instance:
+    """Return a random instance with policy and some of the tiers in random order; the sizes are those of ``sow``.
+
+    Every rule is on in some of them, and most rules in most.
+    """
     plain = sow(seed, nodes, gpus, projects, levels)
     dice = random.Random(seed)
     for _ in range(1000):
         with suppress(InstanceError):
-            return _draw(dice, plain, tiers)
+            drawn = _draw(dice, plain)
+            return drawn.replace(**{field: () for fields in TABLES if dice.random() < 0.35 for field in fields})
     raise AssertionError("a thousand draws without a sound instance")
 
 
-def _draw(dice: random.Random, plain: Instance, tiers: int) -> Instance:
+def _draw(dice: random.Random, plain: Instance) -> Instance:
     groups = tuple(
         Group(group=name, discount=dice.choice([0, 50, 12.5]), share=share, tolerance=dice.choice([0, 10, 2.5]))
         for name, share in (("g", dice.choice([30, 50, 33.3])), ("i", dice.choice([None, 20, 50])))
     )
     limits, rates = _limits(dice, plain)
     names = [row.project for row in plain.projects]
-    most = sum(row.gpus for row in plain.inventory)
     return plain.replace(
-        kinds=tuple(_changed(row, watts=dice.choice([0, 100]), won=dice.choice([0, 10**6])) for row in plain.kinds),
+        kinds=tuple(_changed(row, watts=dice.choice([0, 100]), won=dice.choice(WON)) for row in plain.kinds),
         pools=tuple(_changed(row, weight=dice.choice(WEIGHTS), **_days(dice)) for row in plain.pools),
+        quotas=tuple(row for row in plain.quotas if dice.random() < 0.6),
         projects=tuple(_project(dice, row) for row in plain.projects),
         inventory=tuple(
-            _changed(row, idle_watts=dice.choice([0, 100]), loaded_watts=dice.choice([None, 100, 450]))
+            _changed(
+                row,
+                owner="top" if dice.random() < 0.6 else row.owner,
+                idle_watts=dice.choice([0, 100]),
+                loaded_watts=dice.choice([None, 100, 450]),
+            )
             for row in plain.inventory
         ),
         groups=groups,
         limits=limits,
         rates=rates,
         budgets=tuple(
-            Budget(budget=f"won-{row.pool}", pool=row.pool, won=dice.randint(2, most) * 750_000)
+            Budget(budget=f"won-{row.pool}", pool=row.pool, won=dice.randint(1, 6) * 750_000)
             for row in plain.pools
             if dice.random() < 0.15
         ),
         guarantees=_guarantees(dice, plain, names),
         power=_power(dice, plain),
         shapes=tuple(shape for name in names for shape in _shapes(dice, plain, name)),
-        objective=Objective(tiers=tuple(_tier(dice, plain, name) for name in dice.sample(TIERS, tiers))),
+        objective=Objective(tiers=tuple(_tier(dice, plain, name) for name in dice.sample(TIERS, dice.choice(MANY)))),
     )
 
 
@@ -63,7 +90,7 @@ def _changed(row: Any, **changes: Any) -> Any:
 def _days(dice: random.Random) -> dict[str, date]:
     """Return the call of a pool, if it has one: of ten days, all but the first three or the last three."""
     days = {"opens": date(2026, 1, 4), "closes": date(2026, 1, 7)}
-    return {name: day for name, day in days.items() if dice.random() < 0.12}
+    return {name: day for name, day in days.items() if dice.random() < 0.25}
 
 
 def _project(dice: random.Random, row: Project) -> Any:
@@ -118,20 +145,24 @@ def _guarantees(dice: random.Random, plain: Instance, names: list[str]) -> tuple
 def _power(dice: random.Random, plain: Instance) -> tuple[Power, ...]:
     levels = [*plain.hierarchy.levels, "node"]
     found = []
-    for number in range(dice.choice([0, 0, 1, 2])):
-        level = dice.choice(levels)
-        row = dice.choice(plain.inventory)
-        where = row.node if level == "node" else "/".join(row.path[: levels.index(level) + 1])
-        kw = dice.choice([0.4, 0.55, 0.725, 1]) * dice.choice([1, 2])
-        found.append(Power(power=f"power{number}", level=level, domain=dice.choice([None, where]), kw=kw))
+    for number in range(dice.choice([0, 1, 2])):
+        level, row = dice.choice(levels), dice.choice(plain.inventory)
+        there = [one for one in plain.inventory if _place(one, levels, level) == _place(row, levels, level)]
+        kw = (100 * len(there) + dice.choice([50, 125, 250, 400])) / 1000
+        domain = _place(row, levels, level) if dice.random() < 0.7 else None
+        found.append(Power(power=f"power{number}", level=level, domain=domain, kw=kw))
     return tuple(found)
+
+
+def _place(row: NodeGroup, levels: list[str], level: str) -> str:
+    return row.node or "" if level == "node" else "/".join(row.path[: levels.index(level) + 1])
 
 
 def _shapes(dice: random.Random, plain: Instance, project: str) -> list[Shape]:
     levels = [*plain.hierarchy.levels, "node"]
     found = []
     for shape, most in (("segment", 3), ("spread", 4), ("prefer", 20), ("exclusive", 0), ("whole", 0)):
-        if dice.random() < 0.12:
+        if dice.random() < {"prefer": 0.4, "exclusive": 0.2}.get(shape, 0.12):
             level = "node" if shape == "whole" else dice.choice(levels)
             found.append(
                 Shape(project=project, shape=shape, level=level, amount=dice.randint(1, most) if most else None)

@@ -42,6 +42,18 @@ def test_prints_tiers_allocation_and_seats(instance: Path, model: str) -> None:
         assert line in done.stdout.splitlines()
 
 
+def test_prints_every_tier_in_order(instance: Path) -> None:
+    """4 and 2 GPUs fill a node each, and 3 of 4 and 3 of 3 are fairer where seats do not come first."""
+    fairness = '{name = "fairness", rule = "maxmin"}'
+    head = f'format = 1\nname = "two"\nobjective.tiers = ["fragmentation", {fairness}, "utilisation"]\n'
+    (instance / "instance.toml").write_text(f'{head}[topology]\nlevels = ["rack"]\n', encoding="utf-8")
+    (instance / "requests.csv").write_text("project,kind,min,max,step\np,h,1,4,1\nq,h,1,3,1\n", encoding="utf-8")
+    joint = ["fragmentation  0", "fairness       0.666667", "  shares: 0.666667, 1", "utilisation    6"]
+    assert call("joint", instance).stdout.splitlines()[1:5] == joint
+    alone = ["fairness       0.75", "  shares: 0.75, 1", "utilisation    6"]
+    assert call("allocation", instance).stdout.splitlines()[1:4] == alone
+
+
 def test_allocation_prints_no_seats(instance: Path) -> None:
     """The allocation alone prints who gets what, and no place."""
     done = call("allocation", instance, "--time-limit", "10")

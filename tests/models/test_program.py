@@ -70,6 +70,24 @@ def test_integer_infeasible_is_infeasible() -> None:
     assert made.maximise(x).status == Status.INFEASIBLE
 
 
+def test_a_program_on_which_cbc_crashes_is_infeasible() -> None:
+    """No integer is a half: CBC crashes without its preprocessing, and with it answers what breaks the row."""
+    made = Program("half")
+    x = made.integer("x", upper=1)
+    made.rule("request", row=2 * x == 1)
+    made.rule("room", row=-x <= 2)
+    assert made.maximise(x).status == Status.INFEASIBLE
+
+
+def test_what_is_dropped_is_nothing() -> None:
+    """Variables that nothing asks for any more are 0 from then on."""
+    made = Program("dropped")
+    x, y = made.integer("x", upper=3), made.integer("y", upper=3)
+    made.rule("room", row=x + y <= 5)
+    made.drop(x)
+    assert made.maximise(2 * x + y)(2 * x + y) == 3
+
+
 def test_a_fraction_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that is no integer within a millionth is no answer."""
     with pytest.raises(InexactError, match="not an integer"):

@@ -282,7 +282,7 @@ def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result
         raise PlanRejectedError([str(violation) for violation in violations])
     value = score(run.instance, plan)
     checked = time.monotonic()
-    run.record(value.fragmentation, None)
+    run.record(value.fragmentation, proven_everywhere(decision))
     levels, least = bound_levels(run, rooms.relaxed, decision, value)
     run.seconds["place"] = time.monotonic() - began - (checked - checking)
     run.seconds["verify"] = checked - checking
@@ -304,6 +304,13 @@ def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result
         block_costs=tuple(cost_rows(run.instance, plan)),
         curve=tuple(run.curve),
     )
+
+
+def proven_everywhere(decision: Decision) -> int | None:
+    """Return the bound of the fragmentation of every plan, None where the decision has none."""
+    bounds = (one.bound for one in decision.settled if one.name == "fragmentation")
+    bound = next(bounds, None)
+    return None if bound is None else int(bound)
 
 
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -12,7 +12,9 @@ from kalloc.allocate.model import Allocation
 from kalloc.instance.policy import decimal
 from kalloc.solver import Status, Terms, whole_row
 
-CLOSED_TOGETHER = (1000, 200, 40)
+MAX_WEIGHT = 2**28
+"""Weights up to which solvers in floating point tell a sum from the next one."""
+CLOSED_TOGETHER = (1000, 200)
 """Projects in a row that are shown together to get nothing, where they cannot."""
 
 
@@ -31,34 +33,50 @@ class Line:
     """What the projects decided so far get."""
     rows: dict[Fraction, int] = field(default_factory=dict)
 
-    def demand(self, worth: Fraction, count: int) -> None:
-        """Let so many projects of the class have at least a worth."""
+    def decided(self, worth: Fraction) -> int:
+        """Return how many projects decided so far have at least a worth."""
+        return sum(1 for had in self.got if had >= worth)
+
+    def take(self, worth: Fraction) -> None:
+        """Decide that the next project of the class gets a worth, no less."""
+        self.got.append(worth)
+        if worth == 0:
+            return
         if worth not in self.rows:
-            self.rows[worth] = self._row(worth)
-        self.allocation.model.row_lower[self.rows[worth]] = count
+            self.rows[worth] = self._demand(worth)
+        self.allocation.model.row_lower[self.rows[worth]] = self.decided(worth)
 
-    def release(self) -> None:
-        """Demand no more than what was decided."""
-        for worth, row in self.rows.items():
-            self.allocation.model.row_lower[row] = sum(1 for had in self.got if had >= worth)
-
-    def _row(self, worth: Fraction) -> int:
-        members = self.allocation.classes[self.index]
-        if members.amount_is_one:
+    def _demand(self, worth: Fraction) -> int:
+        """Return a row that demands that enough projects have at least a worth."""
+        if self.allocation.classes[self.index].amount_is_one:
             return self.allocation.model.row(self.having(worth), 0, None)
-        # A class of one project: it has the worth where its GPUs of all kinds together are worth as much.
-        return self._whole(worth)
+        had = self.allocation.model.variable(0, 1)
+        self.bound([had], worth)
+        return self.allocation.model.row([(had, 1)], 0, None)
 
-    def _whole(self, worth: Fraction) -> int:
-        allocation, members = self.allocation, self.allocation.classes[self.index]
-        any_of = allocation.model.variable(0, 1)
-        shares = [
+    def bound(self, marks: Sequence[int], worth: Fraction) -> None:
+        """Let no more of some variables be 1 than projects beyond those decided can have at least a worth."""
+        model, members = self.allocation.model, self.allocation.classes[self.index]
+        if members.amount_is_one:
+            model.row([*self.having(worth), *((mark, -1) for mark in marks)], self.decided(worth), None)
+            return
+        # A class of one project: it has the worth where its GPUs of all kinds together are worth as much.
+        for mark in marks:
+            whole_row(model, [*self._worth_of_all(), (mark, -worth)], Fraction(0), None)
+
+    def _worth_of_all(self) -> list[tuple[int, Fraction]]:
+        return [
             (variable, wish.value * factor)
-            for offer, wish in enumerate(members.offers)
-            for variable, factor in allocation.gpus(self.index, offer)
+            for offer, wish in enumerate(self.allocation.classes[self.index].offers)
+            for variable, factor in self.allocation.gpus(self.index, offer)
         ]
-        whole_row(allocation.model, [*shares, (any_of, -worth)], Fraction(0), None)
-        return allocation.model.row([(any_of, 1)], 0, None)
+
+    def has(self, search: Search, worth: Fraction) -> bool:
+        """Tell whether the next project has at least a worth at the best point so far."""
+        assert search.values is not None
+        if self.allocation.classes[self.index].amount_is_one:
+            return search.of(self.having(worth)) > self.decided(worth)
+        return sum(factor * int(search.values[variable]) for variable, factor in self._worth_of_all()) >= worth
 
     def having(self, worth: Fraction) -> Terms:
         """Return how many projects of the class have at least a worth, where each has one amount."""
@@ -73,31 +91,24 @@ class Line:
 def ranked(search: Search) -> Settled:
     """Serve the projects by falling merit, those of equal merit in the order of the table.
 
-    Several in a row that can all have what each wants most need one solve; so do several that can have nothing.
+    One solve decides the next few at once: what each may get is weighed more than all that those after it may. Whoever
+    has all it wants at the point found needs no solve of its own, and many of whom none can have anything need one.
     """
     allocation = search.allocation
     lines = [Line(allocation, index, _worths(allocation, index)) for index in range(len(allocation.classes))]
     order = _order(allocation)
     if search.values is None:
         search.maximise([])
-    at, stride, complete = 0, 1, True
+    at, complete = 0, True
     while at < len(order) and complete:
-        ahead = order[at : at + stride]
-        outcome = _serve(search, lines, ahead)
-        if outcome is None:
-            complete = False
-        elif outcome:
-            at, stride = at + len(ahead), stride * 2
-        elif len(ahead) > 1:
-            stride = max(1, len(ahead) // 4)
-        else:
-            lines[ahead[0]].worths.pop(0)
-            if not lines[ahead[0]].worths:
-                complete = _close(search, lines, order[at:])
-    for line in lines:
-        line.release()
-    merits = [merit_of(allocation, line.index) for line in lines]
-    total = sum((merit * sum(line.got, Fraction(0)) for merit, line in zip(merits, lines, strict=True)), Fraction(0))
+        at += _content(search, lines, order[at:])
+        block = _block(lines, order[at:])
+        served = _decide(search, lines, block) if block else False
+        complete = served is not None
+        at += len(block) if complete else 0
+        if complete and not served and at < len(order):
+            complete = _close(search, lines, order[at:])
+    total = sum((merit_of(allocation, line.index) * sum(line.got, Fraction(0)) for line in lines), Fraction(0))
     return Settled("ranked", total, total if complete else None, complete)
 
 
@@ -123,31 +134,60 @@ def _order(allocation: Allocation) -> list[int]:
     return [class_of[row.project] for row in sorted(instance.projects, key=lambda row: -row.merit)]
 
 
-def _serve(search: Search, lines: Sequence[Line], ahead: Sequence[int]) -> bool | None:
-    """Give the next projects what each wants most, if they can have it all together; None where that stays open."""
-    wanted = list(_wanted(lines, ahead))
-    for line, worth, count in wanted:
-        line.demand(worth, count)
-    answer = search.solve([]) if wanted else None
-    if answer is None or answer.values is not None:
-        for index in ahead:
-            line = lines[index]
-            line.got.append(line.worths[0] if line.worths else Fraction(0))
-        return True
-    for line in {id(line): line for line, _, _ in wanted}.values():
-        line.release()
-    return False if answer.status is Status.INFEASIBLE else None
-
-
-def _wanted(lines: Sequence[Line], ahead: Sequence[int]) -> Iterator[tuple[Line, Fraction, int]]:
-    """Yield the classes of the next projects with the worth that each wants most and how many are to have it."""
-    more: dict[int, int] = {}
-    for index in ahead:
-        more[index] = more.get(index, 0) + 1
-    for index, count in more.items():
+def _content(search: Search, lines: Sequence[Line], rest: Sequence[int]) -> int:
+    """Give the next projects what they want most as long as the point at hand does; return how many they are."""
+    for count, index in enumerate(rest):
         line = lines[index]
-        if line.worths:
-            yield line, line.worths[0], sum(1 for had in line.got if had >= line.worths[0]) + count
+        if line.worths and not line.has(search, line.worths[0]):
+            return count
+        line.take(line.worths[0] if line.worths else Fraction(0))
+    return len(rest)
+
+
+def _block(lines: Sequence[Line], rest: Sequence[int]) -> list[int]:
+    """Return the next projects that one solve can tell apart by weight."""
+    block: list[int] = []
+    size = 1
+    for index in rest:
+        size *= len(lines[index].worths) + 1
+        if block and size > MAX_WEIGHT:
+            break
+        block.append(index)
+    return block
+
+
+def _decide(search: Search, lines: Sequence[Line], block: Sequence[int]) -> bool | None:
+    """Give each of some projects the most that it can have beside those before it.
+
+    Returns whether any of them gets anything, None where that stays open.
+    """
+    model = search.allocation.model
+    rows, size = len(model.row_lower), model.size
+    places: dict[int, list[list[int]]] = {}
+    cost: Terms = []
+    weight = 1
+    reached: list[list[int]] = []
+    for index in reversed(block):
+        steps = [model.variable(0, 1) for _ in lines[index].worths]
+        places.setdefault(index, []).append(steps)
+        cost += [(step, -weight) for step in steps]
+        weight *= len(steps) + 1
+        reached.append(steps)
+    for index, members in places.items():
+        for position, worth in enumerate(lines[index].worths):
+            lines[index].bound([steps[position] for steps in members], worth)
+    answer = search.solve(cost)
+    model.truncate(rows, size)
+    if answer.status is not Status.OPTIMAL or answer.values is None:
+        search.values = None if search.values is None else search.values[:size]
+        return None
+    search.values = answer.values[:size]
+    for index, steps in zip(block, reversed(reached), strict=True):
+        worths = lines[index].worths
+        got = sum(int(answer.values[step]) for step in steps)
+        del worths[: len(worths) - got]
+        lines[index].take(worths[0] if worths else Fraction(0))
+    return any(lines[index].got[-1] for index in block)
 
 
 def _close(search: Search, lines: Sequence[Line], rest: Sequence[int]) -> bool:
@@ -157,7 +197,7 @@ def _close(search: Search, lines: Sequence[Line], rest: Sequence[int]) -> bool:
         if not classes or any(not line.allocation.classes[line.index].amount_is_one for line in classes):
             continue
         terms = [term for line in classes for term in line.having(line.worths[-1])]
-        decided = sum(sum(1 for had in line.got if had >= line.worths[-1]) for line in classes)
+        decided = sum(line.decided(line.worths[-1]) for line in classes)
         answer = search.solve([(variable, -factor) for variable, factor in terms])
         if answer.bound is None:
             return False

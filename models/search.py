@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pulp
 
@@ -49,6 +48,8 @@ class Search:
         self._held = label
 
     def _solve(self, label: str, solve: Callable[..., Answer], of: Expression) -> int:
+        if self.answer.found and not pulp.LpAffineExpression(of):
+            return self.answer(of)
         left = None if self._end is None else max(0.1, self._end - time.monotonic())
         found = solve(of, self._solver, left)
         if found.status == Status.INFEASIBLE and self.answer.found:
@@ -69,19 +70,19 @@ def decide(
     Raises:
         InexactError: when a later tier changed the value of an earlier one: the solver missed an optimum.
     """
-    outcome = Outcome(Status.UNKNOWN)
     reached = []
     try:
         search.largest("plan", pulp.lpSum([]))
         for tier, ask in tiers:
             ask()
-            outcome = count(search.answer)
-            reached += [found for found in outcome.tiers if found.name == tier.name]
+            reached += [found for found in count(search.answer).tiers if found.name == tier.name]
     except Unproven:
-        outcome = count(search.answer) if search.answer.found else Outcome(search.answer.status)
+        if not search.answer.found:
+            return Outcome(search.answer.status)
+    outcome = count(search.answer)
     for found in reached:
         if found not in outcome.tiers:
             raise InexactError(
                 f"tier {found.name} was {found.value} at its turn, and is not in the end: {outcome.tiers}"
             )
-    return replace(outcome, status=search.answer.status)
+    return outcome

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pulp
 
@@ -26,6 +25,7 @@ class Search:
         self._solver = solver
         self._end = None if seconds is None else time.monotonic() + seconds
         self._held = ""
+        self._rows: list[tuple[str, tuple[object, ...], Expression]] = []
 
     def most(self, label: str, *keys: object, of: Expression) -> int:
         """Return the most that an expression can have; every later answer has as much."""
@@ -44,11 +44,16 @@ class Search:
         return self._solve(label, self.program.maximise, of)
 
     def hold(self, label: str, *keys: object, row: Expression) -> None:
-        """Add a row of the tier ``label`` that the latest answer keeps."""
-        self.program.rule(label, *keys, row=row)
+        """Have every later answer keep a row of the tier ``label``, as the latest does; after the last none must."""
+        self._rows.append((label, keys, row))
         self._held = label
 
     def _solve(self, label: str, solve: Callable[..., Answer], of: Expression) -> int:
+        if self.answer.found and not pulp.LpAffineExpression(of):
+            return self.answer(of)
+        for tier, keys, row in self._rows:
+            self.program.rule(tier, *keys, row=row)
+        self._rows.clear()
         left = None if self._end is None else max(0.1, self._end - time.monotonic())
         found = solve(of, self._solver, left)
         if found.status == Status.INFEASIBLE and self.answer.found:
@@ -69,19 +74,19 @@ def decide(
     Raises:
         InexactError: when a later tier changed the value of an earlier one: the solver missed an optimum.
     """
-    outcome = Outcome(Status.UNKNOWN)
     reached = []
     try:
         search.largest("plan", pulp.lpSum([]))
         for tier, ask in tiers:
             ask()
-            outcome = count(search.answer)
-            reached += [found for found in outcome.tiers if found.name == tier.name]
+            reached += [found for found in count(search.answer).tiers if found.name == tier.name]
     except Unproven:
-        outcome = count(search.answer) if search.answer.found else Outcome(search.answer.status)
+        if not search.answer.found:
+            return Outcome(search.answer.status)
+    outcome = count(search.answer)
     for found in reached:
         if found not in outcome.tiers:
             raise InexactError(
                 f"tier {found.name} was {found.value} at its turn, and is not in the end: {outcome.tiers}"
             )
-    return replace(outcome, status=search.answer.status)
+    return outcome

@@ -431,6 +431,14 @@ def test_a_tier_on_seats_may_come_first() -> None:
     assert [tier.value for tier in allocation.solve(instance).tiers] == [6]
 
 
+def test_an_allocation_without_tiers_of_its_own_is_any(instance: Instance) -> None:
+    """Where the instance names tiers on seats alone, the allocation alone has nothing to decide and is some plan."""
+    reserve = instance.replace(objective=Objective(tiers=({"name": "reserve", "level": "rack", "count": 2},)))
+    outcome = allocation.solve(reserve)
+    assert (outcome.status, outcome.tiers) == (Status.OPTIMAL, ())
+    assert outcome.allocation.keys() == {("p", "h"), ("q", "h")}
+
+
 def test_a_missed_optimum_is_no_answer(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     """A solver that calls any plan one of most merit, while a later tier finds more, contradicts itself."""
     largest = Program.maximise

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from kalloc.allocate.lexicographic import Settled
-from kalloc.instance import Instance, Request, Tier
+from kalloc.instance import Instance, Project, Request, Tier
 from kalloc.instance.objective import SENSES
 from kalloc.instance.policy import decimal
 from kalloc.plan import Termination, TierResult
@@ -18,6 +19,8 @@ from kalloc.verify import Score
 
 Granted = Mapping[tuple[str, str], int]
 """GPUs by project and kind."""
+MOST_WAYS = 10_000
+"""Bundles of one project that are compared to tell whether it has another one as good."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def proof_of(
     everywhere = known.get("fragmentation")
     if everywhere is not None and everywhere.bound is not None and everywhere.bound >= by_level:
         scattered, given = int(everywhere.bound), None
-    elif alone(instance, granted):
+    elif alone(instance, known, granted) and not _any_short(instance, known, value):
         given = None
     short = False
     for tier in instance.objective.tiers:
@@ -57,6 +60,11 @@ def proof_of(
             tiers.append(_tier(instance, tier, None if short else settled_one, value))
         short |= settled_one is not None and _falls_short(tier, settled_one, value)
     return Proof(tuple(tiers), scattered)
+
+
+def _any_short(instance: Instance, known: Mapping[str, Settled], value: Score) -> bool:
+    tiers = instance.objective.tiers
+    return any(_falls_short(tier, known[tier.name], value) for tier in tiers if tier.name in known)
 
 
 def _falls_short(tier: Tier, settled: Settled, value: Score) -> bool:
@@ -137,29 +145,54 @@ def _worths(instance: Instance, granted: Granted) -> Iterator[Fraction]:
         yield sum(shares, Fraction(0))
 
 
-def alone(instance: Instance, granted: Granted) -> bool:
-    """Tell whether merit leaves no other allocation: every project gets the one bundle that has most for it.
+def alone(instance: Instance, settled: Mapping[str, Settled], granted: Granted) -> bool:
+    """Tell whether the tiers before fragmentation leave no other allocation than this one.
 
-    Then any other allocation has less merit. It is a sufficient condition, not a necessary one.
+    By merit, where every project gets the one bundle that has most for it; by rank, where no other bundle is worth as
+    much to it as the one that it gets. Each is a sufficient condition, not a necessary one.
     """
     names = instance.objective.names
-    if "merit" not in names[: names.index("fragmentation")] if "fragmentation" in names else True:
-        return False
+    before = names[: names.index("fragmentation")] if "fragmentation" in names else ()
+    if "merit" in before and all(_best(instance, project, granted) for project in instance.projects):
+        return True
+    by_rank = "ranked" in before and "ranked" in settled and settled["ranked"].complete
+    return by_rank and all(_single(instance, project, granted) for project in instance.projects)
+
+
+def _best(instance: Instance, project: Project, granted: Granted) -> bool:
+    """Tell whether a project gets the one bundle that has most merit for it."""
 
     def worth(request: Request) -> Fraction:
         return decimal(instance.value(request)) * request.max
 
-    for project in instance.projects:
-        rows = instance.requests_of[project.project]
-        full = [row for row in rows if granted.get((row.project, row.kind), 0) == row.max and row.max > 0]
-        if rows and (project.merit <= 0 or not full or any(worth(row) <= 0 for row in full)):
+    rows = instance.requests_of[project.project]
+    full = [row for row in rows if granted.get((row.project, row.kind), 0) == row.max and row.max > 0]
+    if not rows:
+        return True
+    if project.merit <= 0 or not full or any(worth(row) <= 0 for row in full):
+        return False
+    others = [row for row in rows if row not in full]
+    if project.mix == "any":
+        return not others
+    return len(full) == 1 and all(worth(row) < worth(full[0]) for row in others)
+
+
+def _single(instance: Instance, project: Project, granted: Granted) -> bool:
+    """Tell whether a project has no other bundle that is worth as much to it as the one that it gets."""
+    ways = {Fraction(0): 1}
+    got = Fraction(0)
+    for row in instance.requests_of[project.project]:
+        value = decimal(instance.value(row))
+        got += granted.get((row.project, row.kind), 0) * value
+        amounts = instance.amounts(row)
+        if len(amounts) * len(ways) > MOST_WAYS:
             return False
-        others = [row for row in rows if row not in full]
-        if project.mix == "any" and others:
-            return False
-        if project.mix == "one" and rows and (len(full) != 1 or any(worth(row) >= worth(full[0]) for row in others)):
-            return False
-    return True
+        more: Counter[Fraction] = Counter(ways)
+        for worth, count in ways.items() if project.mix == "any" else [(Fraction(0), 1)]:
+            for gpus in amounts:
+                more[worth + gpus * value] += count
+        ways = dict(more)
+    return ways.get(got) == 1
 
 
 def termination_of(proof: Proof, limits: Limits, cut_short: bool) -> Termination:

@@ -26,6 +26,7 @@ from kalloc.place.rooms import Rooms
 from kalloc.place.runs import Run as LevelRun
 from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
+from kalloc.place.shaping import form_spans
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, proven, standing, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows
@@ -318,8 +319,10 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
 
     The score's bound is the best sum of bounds of single levels and of runs of them.
     """
-    need_of, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
     items = items_of(run.instance, rooms, decision.granted)
+    need_of, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
+    for project, forced in form_spans(rooms, items).items():
+        need_of[project] = tuple(map(max, need_of[project], forced))
     weights = run.instance.topology.weights
     exact = list(value.levels.values())
 
@@ -334,7 +337,8 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     runs = {}
     for several in runs_of(weights):
         least, reached = weighed_at(need_of, several), weighed_at(spans, several)
-        runs[several] = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE)) - sum(least.values())
+        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE))
+        runs[several] = bound - sum(weights[at] * exact[at].need for at in several)
     single = {level: weights[level] * (bounds[level] - exact[level].need) for level in bounds}
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level])

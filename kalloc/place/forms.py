@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,22 @@ def offers(topology: Topology, room: Ids, form: Form, held: Ids | None = None) -
         else:
             found[level] = np.maximum(0, np.minimum(total, most)) // form.multiple[level] * form.multiple[level]
     return found
+
+
+def fewest(offer: Sequence[Ids], gpus: int) -> tuple[int, ...]:
+    """Return, per level, the fewest domains that can hold GPUs of a project, from what each domain can hold of it.
+
+    Raises:
+        ValueError: when all together do not hold them.
+    """
+    found: list[int] = []
+    for domains in offer:
+        sums = np.cumsum(np.sort(domains)[::-1])
+        count = int(np.searchsorted(sums, gpus)) + 1
+        if count > len(sums):
+            raise ValueError(f"the domains do not hold {gpus} GPUs")
+        found.append(max([count, *found[-1:]]))
+    return tuple(found)
 
 
 def untouched(topology: Topology, form: Form, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:

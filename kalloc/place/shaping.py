@@ -6,10 +6,30 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from kalloc.place.forms import kept_by, offers, untouched
+from kalloc.place.forms import fewest, kept_by, offers, untouched
 from kalloc.place.items import Item
+from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating
 from kalloc.solver import Ids
+
+
+def form_spans(rooms: Rooms, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
+    """Return, for items of some form that keep nothing, the fewest domains per level that their form lets them span."""
+    found: dict[str, tuple[int, ...]] = {}
+    known: dict[object, tuple[int, ...]] = {}
+    for item in items:
+        shape, form = item.shape, item.shape.form
+        if form is None or shape.anchor is not None:
+            continue
+        if shape not in known:
+            open_to = untouched(rooms.topology, form, rooms.occupied)
+            counts = [
+                fewest(offers(rooms.topology, np.where(open_to, rooms.open(zones), 0), form), gpus)
+                for (_, gpus), zones in zip(shape.amounts, shape.zones, strict=True)
+            ]
+            known[shape] = tuple(map(max, *counts)) if len(counts) > 1 else counts[0]
+        found[item.project] = known[shape]
+    return found
 
 
 def seat_formed(seating: Seating, item: Item) -> None:

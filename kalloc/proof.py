@@ -178,21 +178,28 @@ def _best(instance: Instance, project: Project, granted: Granted) -> bool:
 
 
 def _single(instance: Instance, project: Project, granted: Granted) -> bool:
-    """Tell whether a project has no other bundle that is worth as much to it as the one that it gets."""
-    ways = {Fraction(0): 1}
+    """Tell whether a project may have no other bundle that is worth as much to it as the one that it gets."""
+    policy = instance.policy
+    own = (one.limit for one in policy.subjects if one.limit.per == "project" and one.name == project.project)
+    limits = [(policy.rates[row.limit], row.most) for row in own if row.most is not None]
+    nothing = (Fraction(0), (Fraction(0),) * len(limits))
+    ways: Counter[tuple[Fraction, tuple[Fraction, ...]]] = Counter([nothing])
     got = Fraction(0)
     for row in instance.requests_of[project.project]:
-        value = decimal(instance.value(row))
+        value, amounts = decimal(instance.value(row)), instance.amounts(row)
         got += granted.get((row.project, row.kind), 0) * value
-        amounts = instance.amounts(row)
         if len(amounts) * len(ways) > MOST_WAYS:
             return False
-        more: Counter[Fraction] = Counter(ways)
-        for worth, count in ways.items() if project.mix == "any" else [(Fraction(0), 1)]:
+        for (worth, loads), count in list(ways.items()) if project.mix == "any" else [(nothing, 1)]:
             for gpus in amounts:
-                more[worth + gpus * value] += count
-        ways = dict(more)
-    return ways.get(got) == 1
+                more = (load + rates.get(row.kind, 0) * gpus for load, (rates, _) in zip(loads, limits, strict=True))
+                ways[worth + gpus * value, tuple(more)] += count
+    fitting = (
+        count
+        for (worth, loads), count in ways.items()
+        if worth == got and all(load <= most for load, (_, most) in zip(loads, limits, strict=True))
+    )
+    return sum(fitting) == 1
 
 
 def termination_of(proof: Proof, limits: Limits, cut_short: bool) -> Termination:

@@ -70,8 +70,13 @@ def _any_short(instance: Instance, known: Mapping[str, Settled], value: Score) -
 def _falls_short(tier: Tier, settled: Settled, value: Score) -> bool:
     """Tell whether a plan is worse than what was settled: bounds of later tiers build on that, and do not hold then."""
     less = (value.tiers[tier.name] - settled.value) * (1 if SENSES[tier.name] == "max" else -1) < 0
-    shares = settled.profile if tier.rule == "maxmin" else ()
-    return less or (bool(shares) and value.profile != shares) or (tier.name == "ranked" and not settled.complete)
+    if tier.rule == "maxmin":
+        return _listed(value.profile) < _listed(settled.profile)
+    return less or (tier.name == "ranked" and not settled.complete)
+
+
+def _listed(profile: Sequence[tuple[Fraction, int]]) -> list[Fraction]:
+    return [share for share, count in profile for _ in range(count)]
 
 
 def _tier(instance: Instance, tier: Tier, settled: Settled | None, value: Score) -> TierResult:

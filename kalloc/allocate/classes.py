@@ -82,17 +82,13 @@ def classes_of(instance: Instance, rooms: Rooms, alone: bool = False) -> tuple[P
         requests = instance.requests_of[row.project]
         single = alone or row.project in rooms.stays or sight.separate(row, requests)
         key = (
-            *(row.pool, row.mix, row.level, row.mandatory, row.merit, sight.policy_of(row)),
-            *(tuple(_wish(instance, r) for r in requests), row.project if single else None),
+            *(row.pool, row.mix, row.level, row.mandatory, sight.policy_of(row)),
+            *(tuple(sight.wish(row, request) for request in requests), row.project if single else None),
         )
         if key not in made:
             made[key] = _class(instance, rooms, row, requests, sight)
         found.setdefault(key, []).append(row.project)
     return tuple(replace(made[key], members=tuple(members)) for key, members in found.items())
-
-
-def _wish(instance: Instance, request: Request) -> tuple[object, ...]:
-    return (request.kind, request.min, request.max, instance.step(request), instance.value(request))
 
 
 def _class(
@@ -158,6 +154,16 @@ class _Sight:
             self.forms[row.project],
             row.project if row.project in self._named else None,
         )
+
+    @cached_property
+    def _weighing(self) -> bool:
+        """Tell whether some tier looks at merits or values."""
+        return not {"merit", "ranked"}.isdisjoint(self.instance.objective.names)
+
+    def wish(self, row: Project, request: Request) -> tuple[object, ...]:
+        """Return what a request asks, with what it is worth where that counts."""
+        worth = (row.merit, self.instance.value(request)) if self._weighing else ()
+        return (request.kind, request.min, request.max, self.instance.step(request), *worth)
 
     def separate(self, row: Project, requests: Sequence[Request]) -> bool:
         """Tell whether what one project gets of several kinds counts together, so that it must be told from others."""

@@ -1,23 +1,20 @@
-"""The tier `fairness`: whose shares it compares, and the lexicographic max-min of them."""
+"""The tier `fairness`: whose shares it compares, and the sum of their logarithms."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
 from kalloc.allocate.goals import Goal, goal_of, logarithms
-from kalloc.allocate.lexicographic import Search, Settled
+from kalloc.allocate.lexicographic import Search
 from kalloc.allocate.model import Allocation
 from kalloc.instance import ALL_KINDS, Instance, Tier
 from kalloc.instance.policy import decimal, nepers
-from kalloc.solver import Status, Terms
-
-SCALE = 1000
-"""Shares are pushed up together in steps of 1 / SCALE before they are told apart exactly."""
+from kalloc.solver import Terms
 
 
 @dataclass
@@ -135,79 +132,3 @@ def proportional(allocation: Allocation, tier: Tier) -> Goal:
     ]
     most = sum((factor * allocation.model.upper[variable] for variable, factor in shares), Fraction(0))
     return goal_of(shares, most)
-
-
-def maxmin(search: Search, everyone: Sequence[Sharer]) -> Settled:
-    """Raise the smallest share as far as possible, then the second, and so on.
-
-    On finite sets the sorted shares are compared like the numbers of those with more than each share, from the
-    smallest share on: so a share is proven when no plan has more above it (Ogryczak and Śliwiński, 2006).
-    """
-    left = sum(one.count for one in everyone)
-    profile: list[tuple[Fraction, int]] = []
-    if not left:
-        return Settled("fairness", Fraction(0), Fraction(0))
-    if search.values is None:
-        search.maximise([])
-    complete = True
-    while left and complete:
-        _push(search, everyone, left)
-        share = _smallest(search, everyone, left)
-        search.allocation.model.row(_at_least(search, everyone, share), left if share else 0, None)
-        more = _at_least(search, everyone, _above(everyone, share))
-        answer = search.maximise(more)
-        complete = answer.status is Status.OPTIMAL and answer.value is not None
-        if complete and -(answer.value or 0) < left:
-            profile.append((share, left + (answer.value or 0)))
-            left = -(answer.value or 0)
-            search.allocation.model.row(more, left, None)
-    if not complete:
-        _keep(search, everyone)
-    found = sorted(share for one in everyone for share in one.shares(search))
-    bound = found[0] if profile else None
-    return Settled("fairness", found[0], bound, complete, tuple(profile))
-
-
-def _at_least(search: Search, everyone: Iterable[Sharer], share: Fraction) -> Terms:
-    """Return how many have at least a share over 0, as terms."""
-    return [term for one in everyone for term in one.at_least(search.allocation, share)]
-
-
-def _smallest(search: Search, everyone: Sequence[Sharer], left: int) -> Fraction:
-    """Return the smallest of the ``left`` largest shares."""
-    return sorted((share for one in everyone for share in one.shares(search)), reverse=True)[left - 1]
-
-
-def _above(everyone: Iterable[Sharer], share: Fraction) -> Fraction:
-    """Return a share such that whoever has more than the given one has at least this."""
-    return min(one.above(share) for one in everyone)
-
-
-def _push(search: Search, everyone: Sequence[Sharer], left: int) -> None:
-    """Find a point where those that sit above the smallest share left have more, all of them together.
-
-    It only proposes a point: what is settled is proven afterwards. Alike projects need no push.
-    """
-    share = _smallest(search, everyone, left)
-    sums = [one for one in everyone if not one.rungs and one.shares(search)[0] >= share]
-    if not sums or len(sums) < left:
-        return
-    model = search.allocation.model
-    rows, size = len(model.row_lower), model.size
-    level = model.variable(0, SCALE * max(math.ceil(one.most / one.whole) for one in sums))
-    for one in sums:
-        whole = one.whole
-        factors = [(variable, factor * SCALE * whole.denominator) for variable, factor in one.terms]
-        model.row([*factors, (level, -whole.numerator)], 0, None)
-    search.solve([(level, -1)])
-    model.truncate(rows, size)
-    if search.values is not None:
-        search.values = search.values[:size]
-
-
-def _keep(search: Search, everyone: Sequence[Sharer]) -> None:
-    """Let nobody fall below the share it has, where time did not suffice to prove the rest."""
-    for one in everyone:
-        sums = [[(rung, 1)] for rungs in one.rungs for _, rung in rungs] or [one.terms]
-        for terms in sums:
-            search.allocation.model.row(terms, search.of(terms), None)

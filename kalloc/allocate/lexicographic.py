@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from kalloc.allocate.goals import Goal
@@ -25,6 +25,8 @@ class Settled:
     bound: Fraction | None
     complete: bool = True
     profile: Profile = ()
+    gap: Fraction | None = Fraction(0)
+    """Of a tier of many values: the largest relative gap of any of them, None where one has no bound."""
 
 
 class NoAnswerError(Exception):
@@ -45,6 +47,8 @@ class Search:
     """Nodes of the branch-and-bound tree, where that is limited."""
     values: Ids | None = None
     cut_short: bool = False
+    loose: list[tuple[int, int]] = field(default_factory=list)
+    """Rows that keep more than what every plan has that is as good on the tiers settled, with what such plans have."""
 
     def maximise(self, terms: Terms) -> Answer:
         """Return the best point for a sum, as an answer whose value and bound are those of the sum.
@@ -61,17 +65,38 @@ class Search:
 
     def solve(self, cost: Terms) -> Answer:
         """Minimise a sum; a point becomes the best so far."""
-        model = self.allocation.model
-        model.cost[:] = [0] * model.size
-        for variable, factor in cost:
-            model.cost[variable] += factor
-        answer = solve_scip(model, self.limits, nodes=self.nodes)
+        answer = self._minimise(cost, self.nodes)
         if answer.values is None and answer.status is not Status.INFEASIBLE and self.values is None:
-            answer = answer if self.limits.over else solve_cp_sat(model, self.limits)
+            answer = answer if self.limits.over else solve_cp_sat(self.allocation.model, self.limits)
         if answer.values is not None:
             self.values = answer.values
         self.cut_short |= answer.status not in (Status.OPTIMAL, Status.INFEASIBLE)
         return answer
+
+    def propose(self, cost: Terms, nodes: int) -> Answer:
+        """Look for a point with a small sum within a small tree; the best so far is left alone where there is none."""
+        answer = self._minimise(cost, nodes)
+        if answer.values is not None:
+            self.values = answer.values
+        return answer
+
+    def bound(self, terms: Terms) -> int | None:
+        """Return an upper bound of a sum over all plans as good on the tiers settled, where rows keep more than these."""
+        model = self.allocation.model
+        kept = [(row, model.row_lower[row]) for row, _ in self.loose]
+        for row, lower in self.loose:
+            model.row_lower[row] = lower
+        answer = self._minimise([(variable, -factor) for variable, factor in terms], self.nodes)
+        for row, before in kept:
+            model.row_lower[row] = before
+        return None if answer.bound is None else -answer.bound
+
+    def _minimise(self, cost: Terms, nodes: int | None) -> Answer:
+        model = self.allocation.model
+        model.cost[:] = [0] * model.size
+        for variable, factor in cost:
+            model.cost[variable] += factor
+        return solve_scip(model, self.limits, nodes=nodes)
 
     def of(self, terms: Terms) -> int:
         """Return a sum at the best point so far; variables made later count as 0."""
@@ -83,7 +108,8 @@ class Search:
         """Make a goal as large as possible and keep it there."""
         answer = self.maximise(goal.terms)
         reached = self.of(goal.terms) if answer.value is None else -answer.value
-        bound = None if answer.bound is None else goal.value(-answer.bound)
+        most = self.bound(goal.terms) if self.loose else None if answer.bound is None else -answer.bound
+        bound = None if most is None else goal.value(most)
         self.allocation.model.row(goal.terms, reached, None)
         return Settled(name, goal.value(reached), bound, complete=goal.exact)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from kalloc.allocate.fairness import maxmin, proportional, sharers
+from kalloc.allocate.fairness import proportional, sharers
 from kalloc.allocate.goals import GOALS, Goal
 from kalloc.allocate.lexicographic import Search, Settled
+from kalloc.allocate.maxmin import maxmin
 from kalloc.allocate.model import Allocation
 from kalloc.allocate.ranking import ranked
 from kalloc.instance import Instance, Tier
@@ -29,7 +30,8 @@ def settle(
 ) -> list[Settled]:
     """Settle tiers in order; those of seats where the model has a goal for them, else they are left out.
 
-    Once a tier of many values is not proven to its end, nothing that follows has a bound.
+    Once a tier of many values is not proven to its end, what follows has a bound only where one is known that holds for
+    every plan as good.
 
     Raises:
         NoAnswerError: when there is no plan, or none was found.
@@ -39,7 +41,7 @@ def settle(
         if tier.name in OF_SEATS and tier.name not in of_seats:
             continue
         one = _settle(search, tier, of_seats)
-        if not all(before.complete for before in found):
+        if not search.loose and not all(before.complete for before in found):
             one = replace(one, bound=None)
         found.append(one)
         on_settled(one)

@@ -81,7 +81,7 @@ class Search:
         return answer
 
     def bound(self, terms: Terms) -> int | None:
-        """Return an upper bound of a sum over all plans as good on the tiers settled, where rows keep more than these."""
+        """Return an upper bound of a sum over all plans as good on the tiers settled: some rows keep more than that."""
         model = self.allocation.model
         kept = [(row, model.row_lower[row]) for row, _ in self.loose]
         for row, lower in self.loose:

@@ -36,6 +36,8 @@ from kalloc.verify import Needs, Score, score, verify
 JOINT_NODES = 3_000
 JOINT_VARIABLES = 8_000
 """Up to so many nodes and variables, both tiers are decided in one exact model."""
+DECIDED_AGAIN = 1_500
+"""Variables up to which an allocation that cannot be seated is decided again as a whole."""
 MAX_RETRIES = 30
 """Times that the allocation is decided again because it could not be seated."""
 ALLOCATE_SHARE = 0.5
@@ -251,7 +253,8 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
 def allocate_fewer(run: Run, allocated: Allocated, granted: Granted, project: str) -> Granted | None:
     """Decide again with one project less served among those alike one that could not be seated.
 
-    Where that one must be served, one of the least merit makes room for it. None where nobody can make room.
+    Where that one must be served, one of the least merit makes room for it. None where nobody can make room. A large
+    model is not decided again: the project alone goes without.
     """
     allocation = allocated.allocation
     served = {key: _served(allocation, granted, *key) for key in allocation.served}
@@ -259,6 +262,8 @@ def allocate_fewer(run: Run, allocated: Allocated, granted: Granted, project: st
     own = [key for key in optional if project in allocation.classes[key[0]].members]
     if not optional:
         return None
+    if own and allocated.size > DECIDED_AGAIN:
+        return {key: gpus for key, gpus in granted.items() if key[0] != project}
     fewer = own or [min(optional, key=lambda key: allocation.classes[key[0]].offers[key[1]].worth)]
     allocation.model.truncate(allocated.rows, allocated.size)
     for key in fewer:

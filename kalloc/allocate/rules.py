@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+import numpy as np
+
 from kalloc.allocate.classes import ProjectClass
 from kalloc.allocate.model import Allocation
 from kalloc.instance import ALL_KINDS, Instance
+from kalloc.place.forms import form_of, left_idle, untouched
 from kalloc.solver import Terms, whole_row
 
 
@@ -133,6 +136,8 @@ def seats(allocation: Allocation) -> None:
                 if pool in rooms.outsiders[lender]:
                     lent[lender].append((seat, 1))
         model.row(terms + [(seat, -1) for seat, _ in flow], kept, kept)
+    power(allocation, taken)
+    _idle(allocation, taken)
     for zone, terms in taken.items():
         row = model.row(terms, None, rooms.zone_room[zone])
         where = f"nodes that serve {', '.join(sorted(rooms.zones[zone].pools)[:3])}"
@@ -140,7 +145,26 @@ def seats(allocation: Allocation) -> None:
     for lender, terms in lent.items():
         row = model.row(terms, None, rooms.lend[lender])
         allocation.clash[row] = f"lend: pool {lender[0]!r} lends {rooms.lend[lender]} GPUs of kind {lender[1]!r}"
-    power(allocation, taken)
+
+
+def _idle(allocation: Allocation, taken: Mapping[int, Terms]) -> None:
+    """Take the room that stays idle beside projects which have their domains to themselves (rule `exclusive`)."""
+    rooms, model = allocation.rooms, allocation.model
+    for index, members in enumerate(allocation.classes):
+        form = form_of(allocation.instance, members.members[0])
+        if form is None or not form.exclusive or members.kept:
+            continue
+        for offer, wish in enumerate(members.offers):
+            zones = sorted(rooms.zones_for(members.pool, wish.kind))
+            open_to = untouched(rooms.topology, form, rooms.occupied)
+            room = np.where(open_to, rooms.relaxed.open(frozenset(zones)), 0)
+            idle = min(left_idle(rooms.topology, room, form, gpus) for gpus in wish.amounts)
+            if idle:
+                beside = [(model.variable(0, idle * members.size), zone) for zone in zones]
+                model.row([(allocation.served[index, offer], idle), *((one, -1) for one, _ in beside)], 0, 0)
+                for one, zone in beside:
+                    if zone in taken:
+                        taken[zone].append((one, 1))
 
 
 def power(allocation: Allocation, taken: Mapping[int, Terms]) -> None:

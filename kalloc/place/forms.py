@@ -106,6 +106,28 @@ def untouched(topology: Topology, form: Form, taken: NDArray[np.bool_]) -> NDArr
     return free
 
 
+def left_idle(topology: Topology, room: Ids, form: Form, gpus: int) -> int:
+    """Return the fewest GPUs that must stay idle beside a project which has its domains to itself.
+
+    Args:
+        topology: the nodes and their domains.
+        room: GPUs that each node has for the project, shape (nodes,).
+        form: how they must lie.
+        gpus: the GPUs of the project.
+    """
+    if not form.exclusive:
+        return 0
+    level = form.exclusive[0]
+    sizes = np.unique(np.bincount(topology.domain[level], weights=room).astype(np.int64))
+    reach = np.zeros(gpus + int(sizes.max(initial=0)) + 1, dtype=bool)
+    reach[0] = True
+    for size in sizes[sizes > 0].tolist():
+        for total in range(size, len(reach)):
+            reach[total] |= reach[total - size]
+    enough = np.flatnonzero(reach[gpus:])
+    return int(enough[0]) if len(enough) else 0
+
+
 def kept_by(topology: Topology, form: Form, own: Ids) -> bool:
     """Tell whether the GPUs of one project, shape (nodes,), lie as a form demands, but for what others have."""
     for level, domain in enumerate(topology.domain):

@@ -79,8 +79,10 @@ def _place(seating: Seating, item: Item, gpus: int, offer: list[Ids]) -> None:
         above[topology.domain[level]] = topology.domain[level - 1]
         inside = np.minimum(offer[level], inside[above])
         homes.append(inside)
-    for level in range(len(offer) - 1, -1 if required is None else required - 1, -1):
-        exact = item.shape.form is not None and item.shape.form.whole and level == len(offer) - 1
+    form = item.shape.form
+    finest = form.exclusive[0] if form is not None and form.exclusive else len(offer) - 1
+    for level in range(finest, -1 if required is None else required - 1, -1):
+        exact = form is not None and form.whole and level == len(offer) - 1
         fits = np.flatnonzero(homes[level] == gpus if exact else homes[level] >= gpus)
         if len(fits):
             return _fill(seating, item, gpus, offer, level, [int(fits[offer[level][fits].argmin()])])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kalloc.place.forms import left_idle, offers, untouched
 from kalloc.place.items import Item, Shape
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.solver import Ids, Limits, Model, Terms, solve_scip, whole_row
@@ -30,6 +31,8 @@ class _Assignment:
     whole: dict[Want, dict[int, int]] = field(default_factory=dict)
     parts: dict[Want, dict[int, int]] = field(default_factory=dict)
     taken: dict[int, Terms] = field(default_factory=lambda: defaultdict(list))
+    idle: dict[int, Terms] = field(default_factory=lambda: defaultdict(list))
+    """Room that stays idle beside items which have their domains to themselves."""
     lent: dict[tuple[str, str], Terms] = field(default_factory=lambda: defaultdict(list))
     _offers: dict[Zones, list[Ids]] = field(default_factory=dict)
 
@@ -55,7 +58,7 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
         for position in range(len(shape.amounts)):
             _choose(assignment, shape, position, count)
     for zone, terms in assignment.taken.items():
-        _fill(assignment.model, terms, rooms.zone_room[zone])
+        _fill(assignment.model, [*terms, *assignment.idle[zone]], rooms.zone_room[zone])
     for lender, terms in assignment.lent.items():
         assignment.model.row(terms, None, rooms.lend[lender])
     for meter, zones in zip(rooms.meters, rooms.metered, strict=True):
@@ -109,7 +112,8 @@ def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) ->
     rooms, model = assignment.rooms, assignment.model
     gpus, zones = shape.amounts[position][1], shape.zones[position]
     parts = {zone: model.variable(0, min(count * gpus, rooms.zone_room[zone])) for zone in sorted(zones)}
-    detours = {zone: _detour(assignment, shape.level, gpus, zone, zones) for zone in sorted(zones)}
+    holding = [zone for zone in sorted(zones) if _holds(rooms, shape, gpus, zone)]
+    detours = {zone: _detour(assignment, shape.level, gpus, zone, zones) for zone in holding}
     whole = {zone: model.variable(0, count, detour) for zone, detour in detours.items() if detour is not None}
     cut = model.variable(0, count, gpus + sum(rooms.topology.weights))
     model.row([(variable, 1) for variable in (*whole.values(), cut)], count, count)
@@ -119,9 +123,21 @@ def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) ->
     for zone, part in parts.items():
         terms = [(part, 1), *([(whole[zone], gpus)] if zone in whole else [])]
         assignment.taken[zone] += terms
+        if shape.form is not None and zone in whole:
+            room = np.where(untouched(rooms.topology, shape.form, rooms.occupied), rooms.open(frozenset([zone])), 0)
+            assignment.idle[zone].append((whole[zone], left_idle(rooms.topology, room, shape.form, gpus)))
         for lender in rooms.zones[zone].lenders if shape.pool is not None else ():
             if shape.pool in rooms.outsiders[lender]:
                 assignment.lent[lender] += terms
+
+
+def _holds(rooms: Rooms, shape: Shape, gpus: int, zone: int) -> bool:
+    """Tell whether a zone could hold a whole item in its form."""
+    if shape.form is None:
+        return True
+    open_to = untouched(rooms.topology, shape.form, rooms.occupied)
+    room = np.where(open_to, rooms.open(frozenset([zone])), 0)
+    return int(offers(rooms.topology, room, shape.form)[0].sum()) >= gpus
 
 
 def _detour(assignment: _Assignment, level: int | None, gpus: int, zone: int, zones: Zones) -> int | None:

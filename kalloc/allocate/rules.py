@@ -32,16 +32,18 @@ def mix(allocation: Allocation) -> None:
 
 
 def mandatory(allocation: Allocation) -> None:
-    """Every mandatory project gets something, unless a request of it is content with nothing."""
+    """Every mandatory project gets something, unless a request of it is content with nothing or `call` refuses it."""
+    refused = allocation.instance.policy.refused
     for index, members in enumerate(allocation.classes):
-        if members.mandatory and not _content(allocation.instance, members):
+        if members.mandatory and members.members[0] not in refused and not content(allocation.instance, members):
             terms = [(allocation.served[index, offer], 1) for offer in range(len(members.offers))]
             row = allocation.model.row(terms, members.size, None)
             why = "" if terms else _hopeless(allocation.instance, members)
             allocation.clash[row] = f"mandatory: {_names(members)} must be served{why}"
 
 
-def _content(instance: Instance, members: ProjectClass) -> bool:
+def content(instance: Instance, members: ProjectClass) -> bool:
+    """Tell whether projects that must be served can be so with nothing."""
     return any(row.min == 0 for row in instance.requests_of[members.members[0]])
 
 
@@ -58,8 +60,10 @@ def _names(members: ProjectClass) -> str:
 
 
 def stays(allocation: Allocation) -> None:
-    """What a project keeps is part of what it gets."""
+    """What a project keeps is part of what it gets; `call` says so where it may get nothing."""
     for index, members in enumerate(allocation.classes):
+        if members.members[0] in allocation.instance.policy.refused:
+            continue
         offers = {wish.kind: allocation.served[index, offer] for offer, wish in enumerate(members.offers)}
         for kind in members.kept:
             served = offers.get(kind)

@@ -154,6 +154,9 @@ def power(allocation: Allocation, taken: Mapping[int, Terms]) -> None:
         drawn = [(variable, rooms.zones[zone].watts) for zone in zones for variable, _ in taken[zone]]
         row = whole_row(allocation.model, drawn, None, meter.left)
         allocation.clash[row] = meter.sentence
+    for sentence in rooms.overdrawn:
+        row = allocation.model.row([(allocation.model.variable(0, 0), 1)], 1, None)
+        allocation.clash[row] = sentence
 
 
 def _granted(allocation: Allocation) -> dict[tuple[str, str], tuple[Terms, int]]:

@@ -295,15 +295,16 @@ def test_power_of_more_domains_than_meters() -> None:
     assert set(by_node(instance).values()) == {2}
 
 
-def test_power_that_idle_nodes_exceed_is_no_plan() -> None:
-    """Two nodes that idle at 300 W together break 500 W with nobody on them, and the limit is named."""
+@pytest.mark.parametrize("count", [2, 50])
+def test_power_that_idle_nodes_exceed_is_no_plan(count: int) -> None:
+    """Nodes that idle at 300 W break 250 W with nobody on them, however many there are, and the limit is named."""
     instance = make(
-        power=(Power(power="feed", level="rack", kw=0.5),),
-        inventory=(nodes("r", 1, count=2, idle_watts=300),),
+        power=(Power(power="socket", level="node", kw=0.25),),
+        inventory=(nodes("r", 1, count=count, idle_watts=300),),
         projects=(P,),
         requests=(ask("p", 1, 1),),
     )
-    with pytest.raises(InfeasibleError, match="power: 'feed'"):
+    with pytest.raises(InfeasibleError, match="power: 'socket'"):
         kalloc.solve(instance)
 
 

@@ -130,7 +130,7 @@ def _limits(dice: random.Random, kinds: list[str]) -> tuple[tuple[Limit, ...], t
 
 
 def allocations(instance: Instance) -> Iterator[Gets]:
-    """Yield every allocation that the rules allow: request and mix, room by kind, mandatory, quota, limit and budget."""
+    """Yield every allocation that request, mix, mandatory, the room of each kind, quota, limit and budget allow."""
     room: Counter[str] = Counter()
     for row in instance.inventory:
         room[row.kind] += row.gpus * row.count

@@ -7,8 +7,9 @@ from fractions import Fraction
 import pytest
 
 from kalloc.allocate.build import build
-from kalloc.allocate.fairness import maxmin, sharers
+from kalloc.allocate.fairness import sharers
 from kalloc.allocate.lexicographic import Search
+from kalloc.allocate.maxmin import maxmin
 from kalloc.allocate.tiers import prepare
 from kalloc.instance import Objective, Pool, Project, Tier
 from kalloc.place.rooms import Rooms
@@ -41,18 +42,18 @@ def shares(seed: int, *tiers: Tier) -> tuple[Fraction, ...] | None:
 
 @KINDS
 def test_all_shares_are_the_best_of_all_allocations(fair: Tier) -> None:
-    """On two hundred instances every share, from the smallest on, is as large as any allocation can make it."""
-    found = [shares(seed, fair) for seed in range(200)]
+    """On over a hundred instances every share, from the smallest on, is as large as any allocation can make it."""
+    found = [shares(seed, fair) for seed in range(120)]
     profiles = [profile for profile in found if profile]
-    assert len(profiles) > 120
-    assert sum(len(set(profile)) > 1 for profile in profiles) > 40
-    assert sum(0 < profile[0] < 1 for profile in profiles) > 40
+    assert len(profiles) > 70
+    assert sum(len(set(profile)) > 1 for profile in profiles) > 25
+    assert sum(0 < profile[0] < 1 for profile in profiles) > 25
 
 
 @KINDS
 def test_a_tier_after_fairness_leaves_all_shares_alone(fair: Tier) -> None:
     """What follows is the best among the allocations with the very same shares."""
-    for seed in range(500, 560):
+    for seed in range(500, 530):
         shares(seed, fair, tier("utilisation", unit="performance"), tier("served"))
 
 

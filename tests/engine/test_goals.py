@@ -41,7 +41,12 @@ def agree(seed: int, tiers: list[Tier]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("goal", GOALS, ids=lambda goal: "-".join(filter(None, (goal.name, goal.by, goal.of, goal.unit))))
+def said(goal: Tier) -> str:
+    """Return what a tier is called here."""
+    return "-".join(filter(None, (goal.name, goal.by, goal.of, goal.unit)))
+
+
+@pytest.mark.parametrize("goal", GOALS, ids=said)
 def test_goal_is_the_best_of_all_allocations(goal: Tier) -> None:
     """Value, bound and the allocation named are those of the best of all allocations, of forty instances."""
     assert sum(agree(seed, [goal]) for seed in range(40)) > 30

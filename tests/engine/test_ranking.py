@@ -15,7 +15,7 @@ RANKED = tier("ranked")
 
 
 def test_everybody_has_what_the_best_allocation_gives() -> None:
-    """On a hundred and fifty instances each project has the worth it has in the best allocation, and the sum is settled."""
+    """On many instances each project has the worth it has in the best allocation, and the sum is settled."""
     plans = 0
     for seed in range(150):
         instance = drawn(seed, [RANKED], projects=5 if seed % 10 == 0 else 4)

@@ -44,9 +44,18 @@ class Sharer:
         if gpus > self.most:
             return []
         if gpus not in self.over:
-            self.over[gpus] = allocation.model.variable(0, 1)
-            allocation.model.row([*self.terms, (self.over[gpus], -gpus)], 0, None)
+            self._climb(allocation, gpus)
         return [(self.over[gpus], 1)]
+
+    def _climb(self, allocation: Allocation, gpus: int) -> None:
+        """Make the variable of so many GPUs, a rung among those that there are: the sum is at least all their steps."""
+        self.over[gpus] = allocation.model.variable(0, 1)
+        rungs = sorted(self.over.items())
+        steps = [(rung, before - at) for (before, _), (at, rung) in pairwise([(0, -1), *rungs])]
+        allocation.model.row([*self.terms, *steps], 0, None)
+        for (_, below), (_, above) in pairwise(rungs):
+            if self.over[gpus] in (below, above):
+                allocation.model.row([(above, 1), (below, -1)], None, 0)
 
     def shares(self, search: Search) -> list[Fraction]:
         """Return the shares at the best point so far."""

@@ -43,8 +43,10 @@ def _staying(instance: Instance) -> Iterator[tuple[str, Shape, Kept]]:
 def segment(instance: Instance, shape: Shape, kept: Kept) -> bool:
     """Tell whether a domain cannot hold the segment that what stays there begins."""
     topology, amount = instance.topology, shape.amount or 1
-    domain = topology.domain[instance.policy.level(shape)]
-    return any(int(topology.gpus[domain == at].sum()) // amount * amount < have for at, have in kept.items())
+    domain, room = topology.domain[instance.policy.level(shape)], topology.gpus.copy()
+    for node, gpus in _others(instance, shape.project).items():
+        room[node] -= gpus
+    return any(int(room[domain == at].sum()) // amount * amount < have for at, have in kept.items())
 
 
 def spread(instance: Instance, shape: Shape, kept: Kept) -> bool:
@@ -54,15 +56,19 @@ def spread(instance: Instance, shape: Shape, kept: Kept) -> bool:
 
 def whole(instance: Instance, shape: Shape, kept: Kept) -> bool:
     """Tell whether others hold a part of a node that the project would need as a whole."""
-    others: Counter[int] = Counter(instance.background)
-    for project, nodes in instance.stays.items():
-        if project != shape.project:
-            others.update(nodes)
-    return any(others[node] for node in kept)
+    return any(node in _others(instance, shape.project) for node in kept)
 
 
 def exclusive(instance: Instance, shape: Shape, kept: Kept) -> bool:
     """Tell whether others stay in a domain that the project must have for itself."""
     domain = instance.topology.domain[instance.policy.level(shape)]
-    others = {node for project, nodes in instance.stays.items() if project != shape.project for node in nodes}
-    return bool({int(domain[node]) for node in (*others, *instance.background)} & set(kept))
+    return bool({int(domain[node]) for node in _others(instance, shape.project)} & set(kept))
+
+
+def _others(instance: Instance, project: str) -> Kept:
+    """Return the GPUs that background and other projects keep, by node."""
+    found: Counter[int] = Counter(instance.background)
+    for name, nodes in instance.stays.items():
+        if name != project:
+            found.update(nodes)
+    return found

@@ -73,7 +73,7 @@ class Search:
         self.cut_short |= answer.status not in (Status.OPTIMAL, Status.INFEASIBLE)
         return answer
 
-    def propose(self, cost: Terms, nodes: int) -> Answer:
+    def propose(self, cost: Terms, nodes: int | None) -> Answer:
         """Look for a point with a small sum within a small tree; the best so far is left alone where there is none."""
         answer = self._minimise(cost, nodes)
         if answer.values is not None:

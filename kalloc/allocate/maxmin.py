@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from kalloc.allocate.fairness import Sharer
 from kalloc.allocate.lexicographic import Search, Settled
-from kalloc.solver import Status, Terms
+from kalloc.solver import Answer, Status, Terms
 
 SMALL = 1_500
 """Variables up to which every share is proven exactly, whoever may have it."""
@@ -42,6 +42,7 @@ def _by_counts(search: Search, everyone: Sequence[Sharer]) -> Settled:
     profile: list[tuple[Fraction, int]] = []
     complete = True
     while left and complete:
+        _push_sums(search, everyone, left)
         share = _smallest(search, everyone, left)
         search.allocation.model.row(_at_least(search, everyone, share), left if share else 0, None)
         more = _at_least(search, everyone, _above(everyone, share))
@@ -55,6 +56,34 @@ def _by_counts(search: Search, everyone: Sequence[Sharer]) -> Settled:
         _keep(search, everyone)
     found = sorted(share for one in everyone for share in one.shares(search))
     return Settled("fairness", found[0], found[0] if profile else None, complete, tuple(profile))
+
+
+def _push_sums(search: Search, everyone: Sequence[Sharer], left: int) -> None:
+    """Look for a point where those that have more than the smallest share left have more, where all of them are sums.
+
+    It only proposes a point: what is settled is proven afterwards. Alike projects need no push.
+    """
+    share, before = _smallest(search, everyone, left), search.values
+    rising = [one for one in everyone if one.shares(search)[0] >= share]
+    if len(rising) == left and not any(one.rungs for one in rising):
+        push(search, rising, search.nodes)
+        if _smallest(search, everyone, left) < share:
+            search.values = before
+
+
+def push(search: Search, rising: Sequence[Sharer], nodes: int | None) -> Answer:
+    """Look for a point where all of some sums have a larger share; what is more than one of SCALE steps is found."""
+    model = search.allocation.model
+    rows, size = len(model.row_lower), model.size
+    level = model.variable(0, SCALE * max(math.ceil(one.most / one.whole) for one in rising))
+    for one in rising:
+        factors = [(variable, factor * SCALE * one.whole.denominator) for variable, factor in one.terms]
+        model.row([*factors, (level, -one.whole.numerator)], 0, None)
+    answer = search.propose([(level, -1)], nodes)
+    model.truncate(rows, size)
+    if search.values is not None:
+        search.values = search.values[:size]
+    return answer
 
 
 def _at_least(search: Search, everyone: Iterable[Sharer], share: Fraction) -> Terms:
@@ -124,16 +153,7 @@ class _Pools:
     def _push(self) -> Fraction | None:
         """Look for a point where all that rise have more; return a bound of the share that all of them can have."""
         share, before = self._share(), self.search.values
-        model = self.search.allocation.model
-        rows, size = len(model.row_lower), model.size
-        level = model.variable(0, SCALE * max(math.ceil(one.most / one.whole) for one in self.rising))
-        for one in self.rising:
-            factors = [(variable, factor * SCALE * one.whole.denominator) for variable, factor in one.terms]
-            model.row([*factors, (level, -one.whole.numerator)], 0, None)
-        answer = self.search.propose([(level, -1)], PUSH_NODES)
-        model.truncate(rows, size)
-        if self.search.values is not None:
-            self.search.values = self.search.values[:size]
+        answer = push(self.search, self.rising, PUSH_NODES)
         if self._share() < share:
             self.search.values = before
         return None if answer.bound is None else Fraction(-answer.bound + 1, SCALE)

@@ -35,16 +35,18 @@ def mix(allocation: Allocation) -> None:
 
 
 def mandatory(allocation: Allocation) -> None:
-    """Every mandatory project gets something, unless a request of it is content with nothing."""
+    """Every mandatory project gets something, unless a request of it is content with nothing or `call` refuses it."""
+    refused = allocation.instance.policy.refused
     for index, members in enumerate(allocation.classes):
-        if members.mandatory and not _content(allocation.instance, members):
+        if members.mandatory and members.members[0] not in refused and not content(allocation.instance, members):
             terms = [(allocation.served[index, offer], 1) for offer in range(len(members.offers))]
             row = allocation.model.row(terms, members.size, None)
             why = "" if terms else _hopeless(allocation.instance, members)
             allocation.clash[row] = f"mandatory: {_names(members)} must be served{why}"
 
 
-def _content(instance: Instance, members: ProjectClass) -> bool:
+def content(instance: Instance, members: ProjectClass) -> bool:
+    """Tell whether projects that must be served can be so with nothing."""
     return any(row.min == 0 for row in instance.requests_of[members.members[0]])
 
 
@@ -61,8 +63,10 @@ def _names(members: ProjectClass) -> str:
 
 
 def stays(allocation: Allocation) -> None:
-    """What a project keeps is part of what it gets."""
+    """What a project keeps is part of what it gets; `call` says so where it may get nothing."""
     for index, members in enumerate(allocation.classes):
+        if members.members[0] in allocation.instance.policy.refused:
+            continue
         offers = {wish.kind: allocation.served[index, offer] for offer, wish in enumerate(members.offers)}
         for kind in members.kept:
             served = offers.get(kind)
@@ -174,6 +178,9 @@ def power(allocation: Allocation, taken: Mapping[int, Terms]) -> None:
         drawn = [(variable, rooms.zones[zone].watts) for zone in zones for variable, _ in taken[zone]]
         row = whole_row(allocation.model, drawn, None, meter.left)
         allocation.clash[row] = meter.sentence
+    for sentence in rooms.overdrawn:
+        row = allocation.model.row([(allocation.model.variable(0, 0), 1)], 1, None)
+        allocation.clash[row] = sentence
 
 
 def _granted(allocation: Allocation) -> dict[tuple[str, str], tuple[Terms, int]]:

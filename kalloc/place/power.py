@@ -62,6 +62,11 @@ class Grid:
         many = [meter for meters in self._binding.values() if len(meters) > MOST_METERS for meter in meters]
         return sorted(many, key=lambda meter: len(meter.nodes))
 
+    @property
+    def overdrawn(self) -> tuple[str, ...]:
+        """What says of a finely limited domain that it draws too much with nobody seated anew, one by one."""
+        return tuple(meter.sentence for meter in self._fine if meter.left < 0)
+
     def lessened(self) -> Ids:
         """Return the room of the nodes without what finely limited domains must leave idle, shape (nodes,).
 

@@ -58,6 +58,8 @@ class Rooms:
     """The room of each node but for limits on power, shape (nodes,)."""
     meters: tuple[Meter, ...]
     """The limits on power that bind over whole zones."""
+    overdrawn: tuple[str, ...]
+    """What says of other limits on power that nothing can meet them."""
     zone_room: tuple[int, ...]
     """Free GPUs of each zone."""
 
@@ -88,6 +90,7 @@ class Rooms:
             closed=_closed(instance),
             unlimited=room,
             meters=grid.meters,
+            overdrawn=grid.overdrawn,
             zone_room=tuple(int(total) for total in totals),
         )
 

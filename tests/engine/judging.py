@@ -83,3 +83,15 @@ def bounds_hold_for_the_allocation(instance: Instance, result: Result) -> None:
         fewest = placement.solve(instance.replace(hierarchy=alone), granted)
         assert fewest.status is Status.OPTIMAL
         assert found.bound is None or found.bound <= fewest.spans[level] <= found.spans
+
+
+def granted(instance: Instance) -> dict[tuple[str, str], int]:
+    """Return the GPUs by project and kind, without zeros, of a plan whose first tier is proven best."""
+    result = kalloc.solve(instance, threads=1)
+    assert result.tiers[0].bound == result.tiers[0].value
+    return {(grant.project, grant.kind): grant.gpus for grant in result.plan.grants if grant.gpus}
+
+
+def seats(instance: Instance) -> dict[tuple[str, str], int]:
+    """Return the GPUs by project and node."""
+    return {(seat.project, seat.node): seat.gpus for seat in kalloc.solve(instance, threads=1).plan.seats}

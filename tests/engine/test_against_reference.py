@@ -91,12 +91,6 @@ def test_level_bounds_hold_for_the_allocation(instance: Instance) -> None:
     bounds_hold_for_the_allocation(instance, result)
 
 
-@pytest.fixture
-def staged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave every instance to the engine of those too large for one exact model."""
-    monkeypatch.setattr("kalloc.solving.JOINT_VARIABLES", 0)
-
-
 @pytest.mark.usefixtures("staged")
 @given(instance=instances(SMALL))
 @often(300)

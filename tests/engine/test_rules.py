@@ -9,29 +9,12 @@ import pytest
 import kalloc
 from kalloc.errors import InfeasibleError
 from kalloc.instance import Cap, Instance, Kind, Placed, Pool, Project, Quota
+from tests.engine.judging import granted, seats
 from tests.models.small import ask, make, nodes
 
 P, Q = Project(project="p", pool="top"), Project(project="q", pool="top")
 FAMILY = (Pool(pool="top"), Pool(pool="a", parent="top"), Pool(pool="b", parent="top"), Pool(pool="c", parent="top"))
-
-
-@pytest.fixture(params=["joint", "staged"], autouse=True)
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Solve by one model of both decisions, and by the engine of instances too large for it."""
-    if request.param == "staged":
-        monkeypatch.setattr("kalloc.solving.JOINT_VARIABLES", 0)
-
-
-def granted(instance: Instance) -> dict[tuple[str, str], int]:
-    """Return the GPUs by project and kind, without zeros, of a plan proven best."""
-    result = kalloc.solve(instance, threads=1)
-    assert result.tiers[0].bound == result.tiers[0].value
-    return {(grant.project, grant.kind): grant.gpus for grant in result.plan.grants if grant.gpus}
-
-
-def seats(instance: Instance) -> dict[tuple[str, str], int]:
-    """Return the GPUs by project and node."""
-    return {(seat.project, seat.node): seat.gpus for seat in kalloc.solve(instance, threads=1).plan.seats}
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 
 @pytest.mark.parametrize(("free", "expected"), [(8, 7), (6, 5), (4, 3), (2, None)])

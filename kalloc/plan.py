@@ -200,6 +200,7 @@ class Result:
         gpus = ", ".join(f"{count:,} {what}" for what, count in self.gpus.items())
         pools = self.plan.allocations.groupby("pool", sort=False)["gpus"].sum().reset_index()
         levels = pd.DataFrame.from_dict(known["fragmentation"]["levels"], orient="index").rename_axis("level")
-        tables = (pools, pd.DataFrame(known["tiers"]), levels.astype("Int64").reset_index())
-        shown = "\n".join(table.to_html(index=False, na_rep="–", float_format="{:,.6g}".format) for table in tables)
+        tiers = pd.DataFrame([{**tier, "given": tier["given"] or "nothing"} for tier in known["tiers"]])
+        tables = (pools, tiers, levels.astype("Int64").reset_index())
+        shown = "\n".join(table.to_html(index=False, na_rep="–", float_format="{:,.10g}".format) for table in tables)
         return f"<p><strong>{escape(head)}</strong><br>GPUs: {escape(gpus)}</p>\n{shown}"

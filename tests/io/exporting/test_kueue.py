@@ -151,6 +151,14 @@ def test_children_entitled_to_more_than_their_parent() -> None:
     )
 
 
+def test_deep_tree_of_pools() -> None:
+    """A chain of more pools than Python nests calls is exported as any other."""
+    chain = tuple(Pool(pool=f"p{n}", parent=f"p{n - 1}" if n else "nation") for n in range(1100))
+    given = instance(pools=(*instance().pools, *chain), quotas=(Quota(pool="p1099", kind="H200", gpus=8),))
+    found = made(given, plan(given))
+    assert quotas(found, "ClusterQueue", "p1099")["h200"] == (8, 0, 0)
+
+
 def test_too_many_kinds() -> None:
     """Kueue takes 64 flavors; more are refused and nothing is made."""
     kinds = (*instance().kinds, *(Kind(kind=f"k{n}") for n in range(64)))

@@ -147,3 +147,22 @@ def test_queues(name: str, to: str, file: str, tmp_path: Path) -> None:
     assert pools(other) == pools(one)
     if to == "kueue":
         assert quotas(other) == quotas(one)
+
+
+SLURM = [name for name in WITH_NODES if FILES[name][0] == "slurm-topology"]
+
+
+@pytest.mark.parametrize("name", SLURM)
+def test_names_in_slurm(name: str, tmp_path: Path) -> None:
+    """Switches keep their names as --levels names their levels; blocks do too, and so do the larger blocks of them."""
+    one = first(name)
+    if "block" in name:
+        other = again(one, tmp_path, "slurm", "slurm-topology", "topology-block.conf", **GIVEN)
+        assert other.hierarchy.levels == one.hierarchy.levels
+        assert [(row.node, row.path) for row in other.inventory] == [(row.node, row.path) for row in one.inventory]
+        return
+    for file in ("topology.conf", "topology.yaml"):
+        given = {**GIVEN, "levels": one.hierarchy.levels}
+        other = again(one, tmp_path, "slurm", "slurm-topology", file, **given)
+        assert other.hierarchy.levels == one.hierarchy.levels
+        assert {row.node: row.path for row in other.inventory} == {row.node: row.path for row in one.inventory}

@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 import kalloc.io
 from kalloc.cli import app
 from kalloc.errors import OutputError
+from kalloc.instance import NodeGroup, Pool
 from kalloc.io.exporting import FORMATS, extras, made_of
 from tests.instances.places import INSTANCES
-from tests.io.exporting.cases import instance, plan
+from tests.io.exporting.cases import HOSTILE, instance, plan
 
 BORROWING = INSTANCES / "tiny" / "borrowing"
 
@@ -128,3 +129,29 @@ def test_notes_are_returned(tmp_path: Path) -> None:
     assert any("clash" in note or "several" in note for note in notes)
     listed: Mapping[str, object] = {path.name: path for path in (tmp_path / "out").iterdir()}
     assert sorted(listed) == ["kueue.yaml", "manager-config.yaml", "names.csv"]
+
+
+@pytest.mark.parametrize(
+    ("to", "file", "format"),
+    [("kwok", "nodes.yaml", "kubernetes"), ("csv", "", "table"), ("excel", "", "table"), ("parquet", "", "table")],
+)
+def test_names_come_back(to: str, file: str, format: str, tmp_path: Path) -> None:
+    """Names that are formulas, commands or not in Latin letters come back: annotations and tables keep them."""
+    rows = tuple(
+        NodeGroup(path=(site, HOSTILE), node=f"n{number}", kind="RTX PRO 6000", gpus=8, owner="기관 A")
+        for number, site in enumerate(("서울", "부산"))
+    )
+    pools = (Pool(pool="nation"), Pool(pool="기관 A", parent="nation"))
+    one = instance(inventory=rows, pools=pools, quotas=(), projects=(), requests=(), placed=())
+    out = tmp_path / ("out.xlsx" if to == "excel" else "out")
+    kalloc.io.export(to, one, None, out)
+    paths = sorted(out.glob(file or "*")) if out.is_dir() else [out]
+    other = kalloc.io.import_files(format, paths).instance
+    assert other.hierarchy.levels == one.hierarchy.levels
+    for before, after in zip(one.inventory, other.inventory, strict=True):
+        assert (after.path, after.node, after.kind, after.owner) == (
+            before.path,
+            before.node,
+            before.kind,
+            before.owner,
+        )

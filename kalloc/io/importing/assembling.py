@@ -153,8 +153,8 @@ def _add_missing(tables: Mapping[str, list[Entry]], target: str, column: str, fo
                     continue
                 known.add(name)
                 tables[target].append(Entry({column: name}, entry.where))
-                more = "; its performance is taken as 1, the H200's" if target == "kinds" else ", a root"
-                found.guessed(entry.where, f"{column} {name!r} is named, but not described{more}")
+                more = "performance 1, as an H200 has, no memory, no power" if target == "kinds" else "a root"
+                found.guessed(entry.where, f"{column} {name!r} is named, but not described: {more}")
 
 
 def _give_owners(tables: Mapping[str, list[Entry]], options: ImportOptions, found: Findings) -> None:

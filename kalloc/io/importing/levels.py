@@ -45,7 +45,9 @@ def choose(sources: Sequence[Facts], wanted: Sequence[str], found: Findings) -> 
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         found.wrong(OPTION, f"has the level {name!r} twice")
     found.raise_if_any()
-    known = _merged(sources, found) if len(sources) > 1 else list(sources[0].levels)
+    known, woven = _merged(sources, found)
+    if woven and not set(names) & set(known):
+        found.guessed(OPTION, f"the order of the levels of all sources: {', '.join(known)}")
     chosen = dict(zip(known, known, strict=True))
     if names and not set(names) & set(known):
         chosen = dict(zip(known, names, strict=False))
@@ -73,19 +75,20 @@ def _check(names: Sequence[str], found: Findings) -> None:
         found.wrong(OPTION, f"there are {len(names)} levels; choose {MAX_LEVELS} at most: {', '.join(names)[:300]}")
 
 
-def _merged(sources: Sequence[Facts], found: Findings) -> list[str]:
-    """Return the levels of all sources in one order: each source's own, and fewer domains first."""
+def _merged(sources: Sequence[Facts], found: Findings) -> tuple[list[str], bool]:
+    """Return the levels of all sources in one order, and whether it is a guess: fewer domains first."""
     _unite(sources, found)
     merged: list[str] = []
+    woven = False
     for facts in sources:
         new = [level for level in facts.levels if level not in merged]
         if merged and new:
             counts = {level: _count(sources, level) for level in (*merged, *new)}
             merged = list(_woven(merged, facts.levels, counts))
-            found.guessed(OPTION, f"the order of the levels of all sources: {', '.join(merged)}")
+            woven = True
         else:
             merged += new
-    return merged
+    return merged, woven
 
 
 def _woven(one: Sequence[str], other: Sequence[str], counts: dict[str, int]) -> Iterator[str]:

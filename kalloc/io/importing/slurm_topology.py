@@ -81,9 +81,9 @@ def _levelled(
         found.wrong(Where(str(path)), "has switches and blocks; one topology has either")
     if not switches and not blocks:
         found.wrong(Where(str(path)), "has no switch and no block")
-    found.raise_if_any()
     if switches:
         return place_by_height(switches, names[0], found)
+    found.raise_if_any()
     return place_in_blocks(blocks, sizes, names[1], found)
 
 

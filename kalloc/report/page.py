@@ -105,7 +105,6 @@ def _facts(instance: Instance, plan: Plan, summary: Mapping[str, Any], words: Wo
         "reasons": records(reasons(plan)),
         "sources": records(sources(instance)),
         "tiles": _tiles(instance, plan),
-        "tiers": {tier["name"]: tier for tier in summary["tiers"]},
         "figures": {name: picture.to_plotly_json() for name, picture in pictures.items()},
         "most_rows": MOST_ROWS,
     }

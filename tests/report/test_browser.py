@@ -87,7 +87,7 @@ def test_map_by_keys(call: Opened) -> None:
     first.locator(".square").first.focus()
     call.page.keyboard.press("ArrowRight")
     call.page.keyboard.press("Enter")
-    assert call.page.locator("#map-detail h4").inner_text() == "gak-sejong/naver-h200-1/su1/r1/n2"
+    assert call.page.locator("#map-detail h3").inner_text() == "gak-sejong/naver-h200-1/su1/r1/n2"
 
 
 def test_find_a_project(call: Opened) -> None:
@@ -128,6 +128,39 @@ def test_paper(call: Opened) -> None:
     assert data.startswith(b"%PDF-")
     assert 3 <= data.count(b"/Type /Page\n") <= 20
     assert call.page.locator("#map-view .square").count() == before
+
+
+@pytest.mark.parametrize("name", ["korea-2026-call1", "tiny/part-taken-node"])
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_accessible(browser: Browser, tmp_path: Path, name: str, lang: str) -> None:
+    """The rules of axe (names, roles, contrast, headings, landmarks) find nothing, with every table open."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason='needs axe: pip install "kalloc[test]"')
+    instance, result = solved(name)
+    file = tmp_path / "report.html"
+    file.write_text(render(instance, result.plan, result.summary(), lang=lang), encoding="utf-8")
+    page = browser.new_context(bypass_csp=True).new_page()
+    page.goto(file.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    page.locator("#map-view .square").first.click()
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.context.close()
+
+
+def test_table_behind_the_map(call: Opened) -> None:
+    """Behind the map stands a table of what is in view, down to the nodes with their projects."""
+    page = call.page
+    while page.locator("#map-view .crumbs .link").count():
+        page.locator("#map-view .crumbs .link").first.click()
+    page.click("#map-table summary")
+    assert page.locator("#map-table caption").inner_text() == "All"
+    first = page.locator("#map-table tbody tr").first.inner_text().split("\t")
+    _, result = solved("korea-2026-call1")
+    [seat] = [seat for seat in result.plan.seats if seat.node == first[0]]
+    assert first == [seat.node, "H200", "8", "8", f"{seat.project} {seat.gpus}"]
+    assert "and 142 more" in page.locator("#map-table").inner_text()
+    page.click("#map-table summary")
 
 
 def test_hostile_names(browser: Browser, tmp_path: Path) -> None:

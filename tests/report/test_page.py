@@ -149,6 +149,13 @@ def test_nothing_granted() -> None:
     assert "of 0 asked (–)" in Outline(render(bare, result.plan, result.summary())).text
 
 
+def test_no_nodes() -> None:
+    """An instance of which only the pools are known has a page."""
+    bare = kalloc.Instance(name="bare", pools=(kalloc.instance.Pool(pool="all"),))
+    result = kalloc.solve(bare, threads=1)
+    assert "of 0 asked" in Outline(render(bare, result.plan, result.summary())).text
+
+
 def test_proof_is_said_as_it_is() -> None:
     """A bound that holds for the allocation alone, and none at all, are said so."""
     instance, result = solved("tiny/weights-decide")
@@ -159,6 +166,9 @@ def test_proof_is_said_as_it_is() -> None:
     bare = replace(result, tiers=(replace(merit, bound=None), replace(scatter, bound=None)), fragmentation_bound=None)
     text = Outline(render(instance, bare.plan, bare.summary())).text
     assert text.count("nothing is proven") >= 3
+    other = {**result.summary(), "tiers": [{"name": "served", "value": 3.0, "bound": 4.0, "gap": 0.25, "given": None}]}
+    text = Outline(render(instance, result.plan, other)).text
+    assert "Tier “served”: no plan that is as good on the earlier tiers gets past 4; this one has 3." in text
 
 
 def test_words_are_the_same_in_both() -> None:

@@ -78,11 +78,13 @@ def import_files(
     from kalloc.io.importing.joining import join
     from kalloc.io.importing.labels import place_by_labels
     from kalloc.io.importing.levels import choose, note_split_domains
+    from kalloc.io.importing.patterns import resolve
 
     options = options or ImportOptions()
     found = Findings()
     sources = [_read(one, files, options, found) for one, files in ((format, paths), *(joined or {}).items())]
     found.raise_if_any()
+    resolve(sources, found)
     place_by_labels(sources, options, found)
     levels = choose(sources, options.levels, found)
     found.raise_if_any()
@@ -110,6 +112,6 @@ def _read(format: str, paths: Sequence[str | Path], options: ImportOptions, foun
         raise InstanceError([Defect(format, None, None, "has no file to read")])
     module = import_module(f"kalloc.io.importing.{format.replace('-', '_')}")
     facts: Facts = module.read([Path(path) for path in paths], options, found)
-    if not (facts.nodes or facts.tables or facts.label_levels or found.defects):
+    if not (facts.nodes or facts.patterns or facts.tables or facts.label_levels or found.defects):
         found.wrong(Where(", ".join(map(str, paths))), f"has nothing that can be read as {format}")
     return facts

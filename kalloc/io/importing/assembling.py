@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -164,7 +164,7 @@ def _give_owners(tables: Mapping[str, list[Entry]], options: ImportOptions, foun
     roots = [entry for entry in tables["pools"] if not entry.record.get("parent")]
     if not without and pools:
         return
-    owner = options.owner or (roots[0].record["pool"] if len(roots) == 1 else EVERYBODY)
+    owner = options.owner or (roots[0].record["pool"] if len(roots) == 1 else unused(EVERYBODY, pools))
     where = without[0].where if without else Where("the sources")
     if owner not in pools:
         tables["pools"].insert(0, Entry({"pool": owner}, where))
@@ -179,6 +179,11 @@ def _give_owners(tables: Mapping[str, list[Entry]], options: ImportOptions, foun
         )
     for entry in without:
         entry.record["owner"] = owner
+
+
+def unused(name: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken: this one or, with a number, the first that is free."""
+    return next(one for one in (name, *(f"{name} {number}" for number in range(2, len(taken) + 3))) if one not in taken)
 
 
 class Draft:

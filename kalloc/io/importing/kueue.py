@@ -148,6 +148,8 @@ class Quotas:
             self.found.once(Remark.AMBIGUOUS, item.where, f"flavor {flavor}", f"ResourceFlavor {flavor!r} is nowhere")
         else:
             labels = texts(known.spec.get("nodeLabels"))
+            for label in sorted(labels.keys() - {KIND, *PRODUCTS}):
+                self.found.once(Remark.DROPPED, known.where, f"label {label}", f"flavors by {label} hold any node here")
             for label in PRODUCTS:
                 if label in labels and (kind := read_kind(labels[label], known.where, self.found)):
                     return kind

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from kalloc.io.csvs import MAX_ROWS
-from kalloc.io.files import MAX_TABLE, MIB
+from kalloc.io.files import MAX_TABLE, MIB, read_bytes
 from kalloc.io.importing.facts import Findings, Where
-from kalloc.io.importing.reading import fail, library, text_of
+from kalloc.io.importing.reading import fail, library, readable
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 MAX_COLUMNS = 1_000
@@ -56,10 +56,28 @@ def sheets(path: Path, found: Findings) -> list[Sheet]:
 
 def csv_sheet(path: Path, found: Findings) -> Sheet:
     """Return a CSV file as a table; what separates the cells is told by the header."""
-    text = text_of(path, MAX_TABLE)
+    text = _text(path, found)
     first = text.lstrip("\r\n")[:65536].partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)
     return _headed(path.name.partition(".")[0], str(path), _csv_rows(path, text, separator), found)
+
+
+def _text(path: Path, found: Findings) -> str:
+    """Return the text of a CSV file: UTF-8, UTF-16 with its mark, or else what Korean spreadsheets write."""
+    with readable(path):
+        data = read_bytes(path, MAX_TABLE)
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp949"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            break
+        if encoding == "cp949":
+            found.guessed(Where(str(path)), "the text is not UTF-8; it is read as CP949")
+        return text
+    fail(Where(str(path)), "is no text in UTF-8, UTF-16 or CP949; save it as UTF-8")
 
 
 def _csv_rows(path: Path, text: str, separator: str) -> Iterator[Numbered]:

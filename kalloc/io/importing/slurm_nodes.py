@@ -53,8 +53,12 @@ def _add(item: dict[str, Any], where: Where, facts: Facts, found: Findings) -> N
 
 
 def _states(item: dict[str, Any]) -> list[str]:
-    state = item.get("state") or []
-    return [state] if isinstance(state, str) else [str(one) for one in state]
+    """Return the states and, in old versions, the flags beside them."""
+    found: list[str] = []
+    for key in ("state", "state_flags"):
+        value = item.get(key) or []
+        found += [value] if isinstance(value, str) else map(str, value) if isinstance(value, list) else []
+    return found
 
 
 def _place(item: dict[str, Any], facts: Facts) -> dict[str, str]:

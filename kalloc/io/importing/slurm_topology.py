@@ -15,6 +15,13 @@ from kalloc.io.importing.trees import Switch, expanded, place_by_height
 
 PAIR = re.compile(r"(\w+)\s*=\s*(\S*)")
 YAML_MARK = re.compile(r"^\s*(?:---|-\s*topology\s*:|topology\s*:)", re.MULTILINE)
+KNOWN = frozenset(
+    {
+        *("switchname", "switches", "nodes", "level"),
+        *("blockname", "blockindex", "blocksize", "blocksizes", "aggregatedblock"),
+    }
+)
+"""Keys of a line that are read, or say again what others say."""
 MAX_SIZES = 16
 
 Record = dict[str, str]
@@ -55,6 +62,8 @@ def _from_text(path: Path, found: Findings) -> tuple[tuple[str, ...], list[NodeF
     sizes: list[int] = []
     for where, line in _lines(path):
         record = {key.lower(): value for key, value in PAIR.findall(line)}
+        for key in sorted(record.keys() - KNOWN):
+            found.once(Remark.DROPPED, where, key, f"{key} is not read")
         if "switchname" in record:
             _add_switch(record, where, switches, found)
         elif "blockname" in record:
@@ -91,8 +100,6 @@ def _add_switch(record: Record, where: Where, switches: dict[str, Switch], found
     switch = Switch(record["switchname"], where, _hosts(record, "switches", where, found))
     if "level" not in record or not switch.children:
         switch.nodes = _hosts(record, "nodes", where, found)
-    if "linkspeed" in record:
-        found.once(Remark.DROPPED, where, "LinkSpeed", "LinkSpeed is not read")
     _put(switch, switches, found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kalloc.instance.checks import nearest
@@ -104,30 +104,38 @@ def place_by_height(switches: Switches, level: str, found: Findings) -> tuple[tu
 
 
 def place_by_rank(
-    switches: Switches, above: Mapping[str, str], rank: Mapping[str, int], names: Sequence[str], found: Findings
+    switches: Switches,
+    above: Mapping[str, str],
+    rank: Mapping[str, int],
+    names: Sequence[str],
+    found: Findings,
+    used: Iterable[str] = (),
 ) -> list[NodeFact]:
-    """Return every node with the switches above it; ``names`` are the levels by rank, fine to coarse."""
+    """Return every node with the switches above it; ``names`` are the levels by rank, fine to coarse.
+
+    Switches that hold no node are noted, but for those that are ``used`` otherwise.
+    """
     nodes: dict[str, NodeFact] = {}
     for switch in switches.values():
         if not switch.nodes:
             continue
-        place, labels = _place(switch.name, switches, above, rank, names)
+        place, labels = place_over(switch.name, switches, above, rank, names)
         for name in switch.nodes:
             first = nodes.setdefault(name, NodeFact(name, switch.where, dict(place), labels=labels))
             if first.place != place:
                 message = f"node {name!r} hangs on another one too, in {first.where}; that one is taken"
                 found.ambiguous(switch.where, f"{switch.name!r}: {message}")
-    used = {domain for node in nodes.values() for domain in node.place.values()}
+    used = {*used, *(domain for node in nodes.values() for domain in node.place.values())}
     for switch in switches.values():
         if switch.name not in used:
             found.dropped(switch.where, f"{switch.name!r} holds no node")
     return list(nodes.values())
 
 
-def _place(
+def place_over(
     name: str, switches: Switches, above: Mapping[str, str], height: Mapping[str, int], names: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the domains above the nodes of a switch by level, and the labels on the way; the nearest one counts."""
+    """Return the domains over the nodes of a switch by level, and the labels on the way; the nearest one counts."""
     place: dict[str, str] = {}
     labels: dict[str, str] = {}
     at: str | None = name

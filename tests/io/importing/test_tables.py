@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kalloc.errors import InstanceError
+from kalloc.errors import InstanceError, KallocError
 from kalloc.io import import_files
 from kalloc.io.importing import Imported, ImportOptions
 from tests.io.importing.files import imported, places, refused, said, write
@@ -215,3 +216,37 @@ def test_cells_are_not_executed(tmp_path: Path) -> None:
     text = 'project,pool,kind,min,max\n"=HYPERLINK(""x"")",<b>,H200,8,8\n'
     result = imported("table", tmp_path, "applications.csv", text)
     assert [(row.project, row.pool) for row in result.instance.projects] == [('=HYPERLINK("x")', "<b>")]
+
+
+def test_korean_csv_of_a_spreadsheet(tmp_path: Path) -> None:
+    """A CSV file in CP949 or UTF-16, as spreadsheets write them in Korea, is read; the guess is noted."""
+    text = "서버명,센터,GPU 종류,GPU 수\ng1,춘천,H200,8\n"
+    for encoding in ("cp949", "utf-16"):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes(text.encode(encoding))
+        result = read(path)
+        assert [(row.node, row.path, row.gpus) for row in result.instance.inventory] == [("g1", ("춘천",), 8)]
+        guessed = f"{encoding}.csv: guessed: the text is not UTF-8; it is read as CP949"
+        assert (guessed in said(result, tmp_path)) == (encoding == "cp949")
+
+
+def test_control_characters_are_written_out(tmp_path: Path) -> None:
+    """A heading that would move the cursor of a terminal is shown in a note as it is written."""
+    result = imported("table", tmp_path, "inventory.csv", "host,kind,gpus,\x1b[2J\na,H200,8,x\n")
+    assert "inventory.csv, row 1: dropped: columns that are not read: \\x1b[2J" in said(result, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "extra"),
+    [
+        ("python_calamine", "b.xlsx", "formats"),
+        ("pyarrow.parquet", "b.parquet", "parquet"),
+        ("yaml", "b.yaml", "formats"),
+    ],
+)
+def test_missing_library(module: str, name: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library of a format the message names the extra that brings it."""
+    monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(KallocError, match=rf"pip install 'kalloc\[{extra}\]'"):
+        import_files("topograph" if extra == "formats" and module == "yaml" else "table", [tmp_path / name])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kalloc.report import figures
 from kalloc.report.atlas import atlas
 from kalloc.report.missing import needs
-from kalloc.report.scatter import by_level, compare
+from kalloc.report.scatter import by_level, compare, today_and_then
 from kalloc.report.sources import sources
 from kalloc.report.tables import domains, flows, kinds, reasons, records, shares
 from kalloc.report.words import Words, figure, percent
@@ -90,6 +90,8 @@ def _facts(instance: Instance, plan: Plan, summary: Mapping[str, Any], words: Wo
         "scatter": figures.fragmentation(compared, words),
         "slots": figures.plot_slots(instance, plan, lang=words.lang),
     }
+    if compared.before is not None and compared.after is not None:
+        pictures["running"] = figures.running(compared.before, compared.after, words)
     if summary["curve"]:
         pictures["curve"] = figures.curve(summary["curve"], words)
     return {
@@ -99,6 +101,7 @@ def _facts(instance: Instance, plan: Plan, summary: Mapping[str, Any], words: Wo
         "flow_sides": {side: flow[side].nunique() for side in ("pool", "programme", "place")},
         "compared": compared,
         "scatter_levels": records(by_level(instance, compared, summary)),
+        "running_levels": records(today_and_then(compared)),
         "slots": records(ledger),
         "slots_level": figures.usual_level(instance),
         "blocks": records(blocks(instance, plan)),

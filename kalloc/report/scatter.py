@@ -95,3 +95,18 @@ def by_level(instance: Instance, compared: Comparison, summary: Mapping[str, Any
         rows.append((name, weight, mine.need, other.spans - other.need, mine.spans - mine.need, least))
     frame = pd.DataFrame(rows, columns=["level", "weight", "need", "best_fit", "plan", "bound"])
     return frame.astype({"bound": "Int64"})
+
+
+def today_and_then(compared: Comparison) -> pd.DataFrame:
+    """Return the domains more than needed of the projects that run already, at every level.
+
+    Returns:
+        Columns level, before (as they lie today) and after (in the plan); no row where that cannot be compared.
+    """
+    import pandas as pd
+
+    rows = []
+    if compared.before is not None and compared.after is not None:
+        for (name, early), late in zip(compared.before.levels.items(), compared.after.levels.values(), strict=True):
+            rows.append((name, early.spans - early.need, late.spans - late.need))
+    return pd.DataFrame(rows, columns=["level", "before", "after"])

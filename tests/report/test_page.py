@@ -91,6 +91,12 @@ def test_a_table_behind_every_picture() -> None:
     assert all(attrs["href"] in {f"#{name}" for name in ids} for tag, attrs in found.tags if tag == "a")
 
 
+def test_running() -> None:
+    """What runs already is drawn as it lies today and as the plan has it, where there is any."""
+    assert "picture-running" in [attrs.get("id") for _, attrs in page("tiny/staying-project").tags]
+    assert "No project runs yet" in page("tiny/cap").text
+
+
 def test_data_is_the_plan() -> None:
     """The map's data hold every seat of the plan at its node, background beside them, and every request."""
     instance, result = solved("tiny/background")

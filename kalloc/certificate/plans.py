@@ -1,0 +1,160 @@
+"""What prices prove of every plan: how much merit there is, and how little fragmentation plans of so much merit have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd
+from typing import Any
+
+from kalloc.certificate.case import Bundle, Case, covers, refuse_unless
+from kalloc.certificate.facts import Granted, apart
+from kalloc.certificate.market import Market
+from kalloc.certificate.rows import RULES, Name, boxes
+
+MOST_DEPTH = 200
+"""Branches below one another."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One side of a question to which every plan has an answer: how often something is counted over all projects.
+
+    Counted are the GPUs of a kind (or ``*``) that projects of some pools get, or those of some projects that get so
+    many GPUs of a kind at least.
+    """
+
+    split: Mapping[str, Any]
+    more: bool
+
+    def counts(self, case: Case, project: str, bundle: Bundle) -> int:
+        """Return what a project with this bundle adds."""
+        kind = self.split["kind"]
+        if "projects" in self.split:
+            return int(project in self.split["projects"] and bundle.get(kind, 0) >= self.split["least"])
+        counted = case.instance.project_of[project].pool in self.split["pools"]
+        return sum(gpus for of, gpus in bundle.items() if covers(kind, of)) if counted else 0
+
+    def check(self, case: Case) -> None:
+        """Refuse a question that leaves some plans out: there may be no count between its two sides."""
+        split, step = self.split, 1
+        if "projects" not in split:
+            step = step_of(case, split["pools"], split["kind"])
+        most, more = split["most"], split["more"]
+        refuse_unless(type(most) is type(more) is int, "both sides of a split are whole numbers")
+        refuse_unless(most // step == (more - 1) // step, f"a plan may have more than {most} and less than {more}")
+
+
+def step_of(case: Case, pools: Collection[str], kind: str) -> int:
+    """Return what the GPUs of a kind, or of all, that projects of some pools get are a multiple of."""
+    instance = case.instance
+    rows = [r for r in instance.requests if covers(kind, r.kind) and instance.project_of[r.project].pool in pools]
+    return gcd(*(number for row in rows for number in (instance.amounts(row).start, instance.step(row)))) or 1
+
+
+class Plans:
+    """All plans: their merit is bounded, or with a merit that they have at least, their fragmentation."""
+
+    def __init__(self, case: Case, merit: int | None = None) -> None:
+        """``merit`` is what plans have at least, in units; without it merit itself is bounded."""
+        self.case, self.merit = case, merit
+        self.rows = {(rule, row.key): row for rule, function in RULES.items() for row in function(case)}
+        self.boxes = boxes(case)
+        self.weights = [0] * len(case.weights) if merit is None else case.weights
+
+    def least(self, node: Mapping[str, Any], path: tuple[Branch, ...] = ()) -> Fraction:
+        """Return the least cost of all plans that a tree of questions proves: that of the side where it is less.
+
+        The cost is fragmentation, or where merit is bounded merit with a minus, in units.
+        """
+        if "split" not in node:
+            return Fraction(Priced(self, node, path).total, node["denominator"])
+        refuse_unless(len(path) < MOST_DEPTH, f"more than {MOST_DEPTH} branches below one another")
+        low, high = (Branch(node["split"], more) for more in (False, True))
+        low.check(self.case)
+        return min(self.least(node["at_most"], (*path, low)), self.least(node["more"], (*path, high)))
+
+    def only(self, node: Mapping[str, Any], granted: Granted) -> None:
+        """Refuse prices at which plans of as much merit as an allocation has may have another allocation.
+
+        Whatever else a project gets loses more than prices leave between bound and merit.
+        """
+        priced = Priced(self, node, (), whole=True)
+        merit = sum(self.case.merit(project, bundle) for project, bundle in granted.items())
+        slack = -priced.total - merit * node["denominator"]
+        for project, costs in priced.costs.items():
+            within = [dict(of) for of, cost in costs.items() if cost - min(costs.values()) <= slack]
+            refuse_unless(within == [granted.get(project, {})], f"project {project!r} may get something else")
+
+
+class Priced:
+    """What plans cost at least at some prices: rows and branches are paid for instead of kept."""
+
+    def __init__(self, plans: Plans, node: Mapping[str, Any], path: Sequence[Branch], whole: bool = False) -> None:
+        """``whole`` looks at every bundle, where those at the ends would do."""
+        self.plans, self.case, self.denominator = plans, plans.case, node["denominator"]
+        rules = [(rule, tuple(key), price) for rule in RULES for *key, price in node["rules"].get(rule, ())]
+        paid = [*node["branches"], node["merit"], *(price for _, _, price in rules)]
+        refuse_unless(all(type(x) is int and x >= 0 for x in paid), "prices are whole numbers of at least 0")
+        refuse_unless(type(self.denominator) is int and self.denominator > 0, "a denominator is at least 1")
+        self.branches = list(zip(path, node["branches"], strict=True))
+        self.charge: Counter[Name] = Counter()
+        self.total = self._rules(rules) + self._branches()
+        self.merit_price = self.denominator if plans.merit is None else node["merit"]
+        if plans.merit is not None:
+            self.total += node["merit"] * plans.merit
+        self.markets = [self._market(entry) for entry in node["markets"]]
+        apart(self.markets)
+        self.total -= sum(market.gains() for market in self.markets)
+        self.costs = {project: self._costs(project, whole) for project in self.case.instance.project_of}
+        self.total += sum(min(costs.values()) for costs in self.costs.values())
+
+    def _rules(self, rules: Iterable[tuple[str, Name, int]]) -> int:
+        """Charge what rows speak of; return what is paid back: every row's limit, and all that may be had."""
+        total = 0
+        for rule, key, price in rules:
+            row = self.plans.rows[rule, key]
+            total -= price * row.most
+            for name, factor in row.terms.items():
+                self.charge[name] += price * factor
+        return total + sum(min(self.charge[name] * x for x in box) for name, box in self.plans.boxes.items())
+
+    def _branches(self) -> int:
+        total = 0
+        for branch, price in self.branches:
+            total += price * (branch.split["more"] if branch.more else -branch.split["most"])
+        return total
+
+    def _market(self, entry: Mapping[str, Any]) -> Market:
+        costs = [self.plans.weights[self.case.levels.index(level)] for level in entry["levels"]]
+        return Market(self.case, entry["levels"], {**entry, "denominator": self.denominator}, costs)
+
+    def _costs(self, project: str, whole: bool) -> dict[tuple[tuple[str, int], ...], int]:
+        """Return what each bundle of a project costs."""
+        case, pool, costs = self.case, self.case.instance.project_of[project].pool, {}
+        splits = [branch.split for branch, _ in self.branches if project in branch.split.get("projects", ())]
+        cuts = {split["kind"]: [of["least"] for of in splits if of["kind"] == split["kind"]] for split in splits}
+        scattered = bool(self.markets) or self.plans.merit is not None
+        for bundle in case.bundles(project, None if scattered or whole else cuts):
+            cost = sum(self.charge["use", pool, kind] * gpus for kind, gpus in bundle.items())
+            for branch, price in self.branches:
+                cost += price * (-1 if branch.more else 1) * branch.counts(case, project, bundle)
+            more = self._scattered(project, bundle) if scattered else 0
+            if more is not None:
+                costs[tuple(bundle.items())] = cost + more - self.merit_price * case.merit(project, bundle)
+        refuse_unless(bool(costs), f"project {project!r} can get nothing that it may have")
+        return costs
+
+    def _scattered(self, project: str, bundle: Bundle) -> int | None:
+        """Return what a project pays in markets, less what it needs; None where it could not sit even alone."""
+        least = self.case.least(project, bundle)
+        if least is None:
+            return None
+        seen = [market for market in self.markets if market.sees(project, bundle)]
+        counted = {level for market in seen for level in market.run}
+        paid = sum(market.pays(project, bundle) for market in seen)
+        for level, (weight, (need, spans)) in enumerate(zip(self.plans.weights, least, strict=True)):
+            paid += self.denominator * weight * ((0 if level in counted else spans) - need)
+        return paid

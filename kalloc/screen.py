@@ -38,7 +38,9 @@ def result_lines(instance: Instance, result: Result) -> Iterator[str]:
     yield ""
     memory = f"peak memory {result.peak_memory_mib:,} MiB"
     yield f"termination {result.termination}, solution {result.solution}, verified, {memory}"
-    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items())
+    if result.certified is not None:
+        yield f"certified: {result.certified['certified']} of {result.certified['bounds']} bounds"
+    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items() if name != "certify")
     yield from wrap(f"seconds: {spent}", WIDTH, subsequent_indent=" " * len("seconds: "))
 
 

@@ -103,7 +103,7 @@ class Case:
         return range(amounts.start + fewer * amounts.step, min(amounts.stop, most + 1), amounts.step)
 
     def bundles(self, project: str, cuts: Mapping[str, Sequence[int]] | None = None) -> Iterator[Bundle]:
-        """Yield what a project may get (rules `mix`, `mandatory`, `stays`); with ``cuts`` only what :func:`ends` says."""
+        """Yield what a project may get (rules `mix`, `mandatory`, `stays`); with ``cuts`` as :func:`ends` does."""
         row, requests = self.instance.project_of[project], self.instance.requests_of[project]
         some = [ends(self.amounts(r), None if cuts is None else cuts.get(r.kind, ())) for r in requests]
         count = sum(map(len, some)) if row.mix == "one" else prod(len(amounts) + 1 for amounts in some)

@@ -38,9 +38,9 @@ def fact(case: Case, granted: Granted, entry: Entry) -> int:
 
 def spans(case: Case, levels: Sequence[str], costs: Sequence[int], project: str, bundle: Bundle) -> int:
     """Return Σ cost · spans of some levels that a project cannot do without."""
-    found = case.least(project, bundle)
-    refuse_unless(found is not None, f"project {project!r} could not sit even alone")
-    return sum(cost * found[case.levels.index(level)][1] for cost, level in zip(costs, levels, strict=True)) if found else 0
+    found = dict(zip(case.levels, case.least(project, bundle) or (), strict=False))
+    refuse_unless(bool(found), f"project {project!r} could not sit even alone")
+    return sum(cost * found[level][1] for cost, level in zip(costs, levels, strict=True))
 
 
 def apart(markets: Sequence[Market]) -> None:

@@ -29,11 +29,13 @@ class Market:
         """``costs`` are of a span of each level; prices are in units of 1 / denominator."""
         self.case, self.costs = case, tuple(costs)
         self.run = tuple(case.levels.index(level) for level in levels)
-        self.kind, self.owners = entry["kind"], frozenset(entry["owners"])
-        self.grain, self.denominator = entry["grain"], entry["denominator"]
+        self.kind: str = entry["kind"]
+        self.owners = frozenset[str](entry["owners"])
+        self.grain: int = entry["grain"]
+        self.denominator: int = entry["denominator"]
         self.price: list[int] = [0, *entry["prices"]]
         numbers = [self.grain, self.denominator, *self.price]
-        refuse_unless(all(type(x) is int and x >= 0 for x in numbers), "grain, denominator and prices are whole numbers")
+        refuse_unless(all(type(x) is int and x >= 0 for x in numbers), "grain, denominator, prices are whole numbers")
         refuse_unless(self.grain > 0 and self.denominator > 0, "grain and denominator are at least 1")
         refuse_unless(len(self.run) in (1, 2) and list(self.run) == sorted(set(self.run)), "one level, or two in order")
         self.domains = [children for children in self._domains() if children]
@@ -46,7 +48,7 @@ class Market:
     def _domains(self) -> list[Children]:
         """Return the rooms of every domain, rounded up: what it is made of, or itself where there is one level."""
         coarse, fine = self.case.domain[self.run[0]], self.case.domain[self.run[-1]]
-        above = {below: over for below, over in zip(fine, coarse, strict=True)}
+        above = dict(zip(fine, coarse, strict=True))
         inside: dict[int, list[int]] = {}
         for domain, gpus in self.case.rooms(self.run[-1], self.kind, self.owners).items():
             inside.setdefault(above[domain], []).extend([-(-gpus // self.grain)] if gpus else [])

@@ -1,4 +1,4 @@
-"""What prices prove of every plan: how much merit there is, and how little fragmentation plans of so much merit have."""
+"""What prices prove of every plan: how much merit there is, and how little fragmentation with so much merit."""
 
 from __future__ import annotations
 

@@ -48,22 +48,24 @@ def seated(case: Case) -> Iterator[Row]:
     for pool in case.pools:
         for kind in case.instance.performance:
             kept = sum(case.kept_gpus(project, kind) for project in pool_of if pool_of[project] == pool)
-            seats = {("seat", owner, pool, kind): -1 for owner in sorted(case.hosts(pool, kind))}
-            yield Row((pool, kind), {("use", pool, kind): 1, **seats}, kept)
+            terms: dict[Name, int] = {("seat", owner, pool, kind): -1 for owner in sorted(case.hosts(pool, kind))}
+            yield Row((pool, kind), {("use", pool, kind): 1, **terms}, kept)
 
 
 def room(case: Case) -> Iterator[Row]:
     """The nodes of an owner hold no more than they have free."""
     for owner, kind in case.owned:
-        seats = {("seat", owner, pool, kind): 1 for pool in case.pools if owner in case.hosts(pool, kind)}
-        yield Row((owner, kind), seats, case.room(owner, kind))
+        terms: dict[Name, int] = {
+            ("seat", owner, pool, kind): 1 for pool in case.pools if owner in case.hosts(pool, kind)
+        }
+        yield Row((owner, kind), terms, case.room(owner, kind))
 
 
 def lend(case: Case) -> Iterator[Row]:
     """Outsiders sit on no more of a pool's nodes than it lends, what they keep there included."""
     for row in case.instance.quotas:
         inside = case.tree.below[row.pool]
-        seats = {
+        terms: dict[Name, int] = {
             ("seat", owner, pool, kind): 1
             for owner, kind in case.owned
             if owner in inside and covers(row.kind, kind)
@@ -75,7 +77,7 @@ def lend(case: Case) -> Iterator[Row]:
             nodes = case.kept(project) if case.instance.project_of[project].pool not in inside else {}
             group = {node: case.instance.topology.row(node) for node in nodes}
             kept += sum(nodes[n] for n, of in group.items() if of.owner in inside and covers(row.kind, of.kind))
-        yield Row((row.pool, row.kind), seats, row.lend - kept)
+        yield Row((row.pool, row.kind), terms, row.lend - kept)
 
 
 RULES: dict[str, Callable[[Case], Iterator[Row]]] = {

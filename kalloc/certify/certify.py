@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil, floor, gcd, inf
+from itertools import pairwise
+from math import ceil, floor, gcd
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, RefusedError
 from kalloc.certificate.facts import fact, score
 from kalloc.certificate.plans import Plans
-from kalloc.certify.facts import priced, sites
+from kalloc.certify.facts import Site, priced, sites
 from kalloc.certify.plans import Tree
 from kalloc.instance import Instance
 from kalloc.plan import Result
-from kalloc.solver import Limits
+from kalloc.solver import Limits, Stop
 
+SECONDS, SHARE = 20.0, 0.25
+"""Wall time that a certificate may take: so many seconds, or such a share of what the solve took."""
+MOST_NODES, MOST_BUNDLES = 3_000, 20_000
+"""Nodes, and bundles of all projects together, up to which fragmentation is bounded for every plan."""
 MOST_PARTITIONS = 3
 """Ways to take levels together that are tried for a bound of every plan."""
-Fact = dict[str, Any]
+
+Run = tuple[str, ...]
+"""A level, or a level and the next finer one that costs something."""
+Proof = dict[str, Any]
 
 
-def certify(instance: Instance, result: Result, seconds: float = 60.0) -> Result:
-    """Return the result with the certificate of its bounds; where none was found in time, the solver's word stands.
+def certify(instance: Instance, result: Result, path: str | None = None, stop: Stop | None = None) -> Result:
+    """Return the result with the certificate of its bounds; where none is found in time, a solver's word stands.
 
     Args:
         instance: what was solved.
         result: what came out, with its bounds.
-        seconds: of wall time that it may take.
+        path: where the instance is, seen from the directory that the certificate will be in.
+        stop: an object with ``is_set()``; once set, nothing more is sought.
     """
-    work = _Work(instance, result, Limits(deadline=time.monotonic() + seconds))
-    document = work.document()
-    proofs = [entry["proof"] for part in ("tiers", "levels") for entry in document[part].values() if entry["bound"] is not None]
-    return replace(result, certificate=document, certified=(sum(proof is not None for proof in proofs), len(proofs)))
+    seconds = max(SECONDS, SHARE * sum(result.seconds.get(step, 0.0) for step in ("allocate", "place")))
+    work = _Work(instance, result, Limits(deadline=time.monotonic() + seconds, stop=stop))
+    return replace(result, certificate=work.document(path))
 
 
 class _Work:
@@ -47,136 +55,159 @@ class _Work:
             if row.gpus:
                 self.granted[row.project] = {**self.granted.get(row.project, {}), row.kind: row.gpus}
         self.merit = sum(self.case.merit(project, bundle) for project, bundle in self.granted.items())
-        self.facts: dict[tuple[str, ...], Fact] = {}
-        self.proven: dict[tuple[str, ...], int] = {}
+        self.weight = dict(zip(self.case.levels, self.case.weights, strict=True))
+        self.costly = [level for level in self.case.levels if self.weight[level]]
+        self.facts: dict[Run, tuple[dict[str, Any], int]] = {}
+        """What was sought, and what it proves."""
 
-    def document(self) -> dict[str, Any]:
+    def document(self, path: str | None) -> dict[str, Any]:
         """Return the certificate, but for the hash of the plan's file."""
+        told: dict[str, tuple[float | None, str | None]] = {}
+        told["fragmentation"] = (self.result.fragmentation_bound, "allocation")
+        told |= {tier.name: (tier.bound, tier.given) for tier in self.result.tiers}
+        tiers = {name: {"bound": tier[0], "proof": self._tier(name, *tier)} for name, tier in told.items()}
         levels = {
-            name: {"bound": level.bound, "proof": None if level.bound is None else self._level(name, level.bound)}
+            name: {"bound": level.bound, "proof": self._level(name, level.bound)}
             for name, level in self.result.levels.items()
         }
-        tiers = {tier.name: (tier.bound, tier.given) for tier in self.result.tiers}
-        tiers.setdefault("fragmentation", (self.result.fragmentation_bound, "allocation"))
-        proofs = {"merit": self._merit, "fragmentation": self._fragmentation}
-        told = {
-            name: {"bound": bound, "proof": None if bound is None else proofs[name](bound, given)}
-            for name, (bound, given) in tiers.items()
-        }
-        numbers = {run: number for number, run in enumerate(self.facts)}
-        for entry in (*told.values(), *levels.values()):
-            if entry["proof"] is not None and "facts" in entry["proof"]:
-                entry["proof"]["facts"] = [numbers[run] for run in entry["proof"]["facts"]]
-        instance = self.case.instance
         return {
             "format": 1,
-            "instance": {"name": instance.name, "sha256": instance.sha256},
-            "tiers": told,
+            "instance": {"name": self.case.instance.name, "sha256": self.case.instance.sha256, "path": path},
+            "tiers": tiers,
             "levels": levels,
-            "facts": list(self.facts.values()),
+            "facts": self._used([*tiers.values(), *levels.values()]),
         }
 
-    def _level(self, name: str, bound: int) -> dict[str, Any] | None:
-        """Return a proof of the spans of a level: what projects need, or prices of parts."""
-        if fact(self.case, self.granted, {"levels": [name], "markets": []}) >= bound:
-            return {"facts": []}
-        return {"facts": [(name,)]} if self._fact((name,)) >= bound else None
+    def _used(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the facts that proofs use, and have them use numbers."""
+        proofs = [entry["proof"] for entry in entries if entry["proof"] is not None and "facts" in entry["proof"]]
+        runs = list(dict.fromkeys(run for proof in proofs for run in proof["facts"]))
+        for proof in proofs:
+            proof["facts"] = [runs.index(run) for run in proof["facts"]]
+        return [self.facts[run][0] for run in runs]
 
-    def _fact(self, run: tuple[str, ...]) -> int:
-        """Return what prices of parts prove of some levels, and keep the fact."""
-        if run not in self.proven:
-            costs = [1] if len(run) == 1 else [self.case.weights[self.case.levels.index(level)] for level in run]
+    def _tier(self, name: str, bound: float | None, given: str | None) -> Proof | None:
+        if bound is None:
+            return None
+        return self._merit(bound) if name == "merit" else self._fragmentation(bound, given)
+
+    def _level(self, name: str, bound: int | None) -> Proof | None:
+        """Return a proof of the spans of a level: what projects need, or prices of parts."""
+        if bound is None:
+            return None
+        if self._without((name,)) >= bound:
+            return {"facts": []}
+        return {"facts": [(name,)]} if self._with((name,)) >= bound else None
+
+    def _without(self, run: Run) -> int:
+        """Return what projects span at least, whatever others do."""
+        return fact(self.case, self.granted, {"levels": list(run), "markets": []})
+
+    def _with(self, run: Run) -> int:
+        """Return what prices of parts prove of some levels."""
+        if run not in self.facts:
+            costs = [1] if len(run) == 1 else [self.weight[level] for level in run]
             markets = []
             for site in sites(self.case, run, {project: [bundle] for project, bundle in self.granted.items()}):
                 try:
-                    markets.append(priced(self.case, site, costs, self.granted, inf, self.limits)[0])
+                    markets.append(priced(self.case, site, costs, self.granted, self.limits))
                 except RefusedError:
                     continue
-            self.facts[run] = {"levels": list(run), "markets": markets}
-            self.proven[run] = fact(self.case, self.granted, self.facts[run])
-        return self.proven[run]
+            entry = {"levels": list(run), "markets": markets}
+            self.facts[run] = entry, fact(self.case, self.granted, entry)
+        return self.facts[run][1]
 
-    def _merit(self, bound: float, given: str | None) -> dict[str, Any] | None:
-        """Return a proof of the most merit: prices of GPUs, in branches where they leave a gap."""
+    def _merit(self, bound: float) -> Proof | None:
+        """Return a proof of the most merit: prices of GPUs, in branches where they leave a gap.
+
+        Where projects must sit whole in one domain, parts of their levels get prices, too.
+        """
         case = self.case
 
         def enough(least: Fraction) -> bool:
             return float(Fraction(floor(-least / case.grain) * case.grain, case.unit)) <= bound
 
-        return Tree(Plans(case), [], enough, self.limits).grow()
+        walls = sorted({case.level(row.project) for row in case.instance.projects} - {-1})
+        found = Tree(Plans(case), [], enough, self.limits).grow()
+        if found is None and walls:
+            places = self._sites([(case.levels[level],) for level in walls])
+            found = Tree(Plans(case), places, enough, self.limits).grow()
+        return found
 
-    def _fragmentation(self, bound: int, given: str | None) -> dict[str, Any] | None:
+    def _fragmentation(self, bound: float, given: str | None) -> Proof | None:
         """Return a proof of the least fragmentation: facts about levels, or prices of parts and GPUs together."""
         if bound <= 0:
             return {"facts": []}
         runs = self._best_runs(bound)
-        proof: dict[str, Any] = {"facts": runs}
-        if score(self.case, self.granted, (self.facts[run] for run in runs)) >= bound:
+        if score(self.case, self.granted, (self.facts[run][0] for run in runs)) >= bound:
             if given is not None:
-                return proof
-            only = {"denominator": 1, "merit": 0, "rules": {}, "branches": [], "markets": []}
+                return {"facts": runs}
+            free = {"denominator": 1, "merit": 0, "rules": {}, "branches": [], "markets": []}
             try:
-                Plans(self.case).only(only, self.granted)
-                return {**proof, "only": only}
+                Plans(self.case).only(free, self.granted)
+                return {"facts": runs, "only": free}
             except RefusedError:
                 pass
         return self._everywhere(bound, runs)
 
-    def _best_runs(self, bound: int) -> list[tuple[str, ...]]:
-        """Return facts that prove the most together: of single levels, and of two where those do not prove enough."""
-        weight = dict(zip(self.case.levels, self.case.weights, strict=True))
-        costly = [level for level in self.case.levels if weight[level]]
-        runs: list[tuple[str, ...]] = [(level,) for level in costly]
-        best = self._sum(costly, runs)
-        if best[0] < bound:
-            best = self._sum(costly, [*runs, *zip(costly, costly[1:], strict=False)])
-        return best[1]
+    def _best_runs(self, bound: float) -> list[Run]:
+        """Return facts that prove the most together: of single levels, and of two where that is not enough."""
+        alone: list[Run] = [(level,) for level in self.costly]
+        total, runs = self._together(alone)
+        if total < bound:
+            total, runs = self._together([*alone, *pairwise(self.costly)])
+        return runs
 
-    def _sum(self, costly: Sequence[str], runs: Iterable[tuple[str, ...]]) -> tuple[int, list[tuple[str, ...]]]:
-        """Return the most that facts of different levels prove beyond what is needed, and the facts."""
-        weight = dict(zip(self.case.levels, self.case.weights, strict=True))
-        worth = {}
-        for run in runs:
-            without = fact(self.case, self.granted, {"levels": list(run), "markets": []})
-            worth[run] = (self._fact(run) - without) * (weight[run[0]] if len(run) == 1 else 1)
-        best: list[tuple[int, list[tuple[str, ...]]]] = [(0, [])]
-        for at, level in enumerate(costly, 1):
-            ways = [(best[at - len(run)][0] + gain, [*best[at - len(run)][1], run]) for run, gain in worth.items() if run[-1] == level and gain > 0]
-            best.append(max([best[at - 1], *ways], key=lambda way: way[0]))
-        return best[-1][0] + self._unavoidable(), best[-1][1]
+    def _together(self, runs: Sequence[Run]) -> tuple[int, list[Run]]:
+        """Return the most that facts of different levels prove, and the facts."""
+        scale = {run: self.weight[run[0]] if len(run) == 1 else 1 for run in runs}
+        gain = {run: (self._with(run) - self._without(run)) * scale[run] for run in runs}
+        best: list[tuple[int, list[Run]]] = [(score(self.case, self.granted, []), [])]
+        for at, level in enumerate(self.costly, 1):
+            ways = [best[-1]]
+            for run in (run for run in runs if run[-1] == level and gain[run] > 0):
+                before, others = best[at - len(run)]
+                ways.append((before + gain[run], [*others, run]))
+            best.append(max(ways, key=lambda way: way[0]))
+        return best[-1]
 
-    def _unavoidable(self) -> int:
-        return score(self.case, self.granted, [])
-
-    def _everywhere(self, bound: int, runs: list[tuple[str, ...]]) -> dict[str, Any] | None:
+    def _everywhere(self, bound: float, runs: Sequence[Run]) -> Proof | None:
         """Return a proof for every plan of as much merit."""
         case, step = self.case, gcd(*self.case.weights) or 1
 
         def enough(least: Fraction) -> bool:
             return ceil(least / step) * step >= bound
 
+        bundles = sum(1 for project in case.instance.project_of for _ in case.bundles(project))
+        if case.instance.topology.node_count > MOST_NODES or bundles > MOST_BUNDLES:
+            return None
         plans = Plans(case, self.merit)
-        for partition in list(self._partitions(runs))[:MOST_PARTITIONS]:
+        for partition in self._partitions(runs)[:MOST_PARTITIONS]:
             try:
-                wanted = {project: list(case.bundles(project)) for project in case.instance.project_of}
-                places = [site for run in partition for site in sites(case, run, wanted)]
-                found = Tree(plans, places, enough, self.limits).grow()
+                found = Tree(plans, self._sites(partition), enough, self.limits).grow()
             except RefusedError:
                 continue
             if found is not None:
                 return found
         return None
 
-    def _partitions(self, first: list[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:
-        """Yield ways to take all levels that cost something alone or in twos, beginning with one that was good."""
-        costly = [level for level, weight in zip(self.case.levels, self.case.weights, strict=True) if weight]
-        found: list[list[tuple[str, ...]]] = [[]]
-        open_ = [(0, list[tuple[str, ...]]())]
-        found = []
-        while open_:
-            at, runs = open_.pop()
-            if at == len(costly):
-                found.append(runs)
-                continue
-            open_ += [(at + count, [*runs, tuple(costly[at : at + count])]) for count in (1, 2) if at + count <= len(costly)]
-        yield from sorted(found, key=lambda runs: (-sum(run in first for run in runs if len(run) > 1), sum(len(run) > 1 for run in runs)))
+    def _sites(self, runs: Sequence[Run]) -> list[Site]:
+        """Return markets for all that projects may get."""
+        wanted = {project: list(self.case.bundles(project)) for project in self.case.instance.project_of}
+        return [site for run in runs for site in sites(self.case, run, wanted)]
+
+    def _partitions(self, first: Sequence[Run]) -> list[list[Run]]:
+        """Return all ways to take the levels alone or in twos, beginning with those that have most twos in common."""
+
+        def ways(at: int) -> Iterator[list[Run]]:
+            if at == len(self.costly):
+                yield []
+            for count in (1, 2):
+                if at + count <= len(self.costly):
+                    yield from ([tuple(self.costly[at : at + count]), *rest] for rest in ways(at + count))
+
+        def strange(runs: list[Run]) -> tuple[int, int]:
+            twos = [run for run in runs if len(run) == 2]
+            return -sum(run in first for run in twos), len(twos)
+
+        return sorted(ways(0), key=strange)

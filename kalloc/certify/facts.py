@@ -110,7 +110,8 @@ class Program:
         if name in self.known:
             return 0
         self.known.add(name)
-        self.program.add(float(cost), [(row, 1.0), *((self.part + a, float(sign * n)) for a, n in sorted(parts.items()))])
+        hosted = ((self.part + part, float(sign * count)) for part, count in sorted(parts.items()))
+        self.program.add(float(cost), [(row, 1.0), *hosted])
         return 1
 
     def prices(self, limits: Limits) -> list[float] | None:
@@ -120,15 +121,15 @@ class Program:
 
 
 def priced(
-    case: Case, site: Site, costs: Sequence[int], granted: Granted, target: float, limits: Limits
-) -> tuple[dict[str, Any], int]:
-    """Return a market with prices that prove as much as they can, or ``target`` at least, and what they prove."""
+    case: Case, site: Site, costs: Sequence[int], granted: Granted, limits: Limits
+) -> dict[str, Any]:
+    """Return a market with prices that prove as much as they can."""
     market = market_of(case, site, costs, FINE, [])
     seen = {project: bundle for project, bundle in granted.items() if market.sees(project, bundle)}
     alike: dict[object, list[str]] = {}
     for project, bundle in seen.items():
-        whole = case.level(project) >= market.run[0]
-        key = project if case.kept(project) else (bundle[site.kind], whole, tuple(market.spans(project, market.part(bundle))))
+        whole, spans = case.level(project) >= market.run[0], tuple(market.spans(project, market.part(bundle)))
+        key = project if case.kept(project) else (bundle[site.kind], whole, spans)
         alike.setdefault(key, []).append(project)
     members = [(some[0], seen[some[0]], len(some)) for some in alike.values()]
 
@@ -145,12 +146,13 @@ def priced(
         if bound > best or turn == 0:
             best, best_prices = bound, prices
         fresh = program.grow(market)
-        found = None if best >= target else program.prices(limits)
+        found = program.prices(limits)
         if found is None or (fresh == 0 and found == prices):
             break
-        prices = found if fresh == 0 or turn % 3 == 2 else [(a + b) / 2 for a, b in zip(found, best_prices, strict=True)]
+        mean = [(new + old) / 2 for new, old in zip(found, best_prices, strict=True)]
+        prices = found if fresh == 0 or turn % 3 == 2 else mean
     for denominator in DENOMINATORS:
-        whole = [round(price * denominator) for price in best_prices]
-        if proven(market_of(case, site, costs, denominator, whole)) >= best:
-            return site.entry(denominator, whole), best
-    return site.entry(FINE, [round(price * FINE) for price in best_prices]), best
+        rounded = [round(price * denominator) for price in best_prices]
+        if proven(market_of(case, site, costs, denominator, rounded)) >= best:
+            break
+    return site.entry(denominator, rounded)

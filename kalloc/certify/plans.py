@@ -36,8 +36,8 @@ def alike(case: Case) -> list[list[str]]:
     for row in case.instance.projects:
         asked = case.instance.requests_of[row.project]
         wishes = tuple((r.kind, r.min, r.max, case.instance.step(r), case.instance.value(r)) for r in asked)
-        key = row.project if case.kept(row.project) else (row.pool, row.mix, row.level, row.mandatory, row.merit, wishes)
-        groups.setdefault(key, []).append(row.project)
+        same = (row.pool, row.mix, row.level, row.mandatory, row.merit, wishes)
+        groups.setdefault(row.project if case.kept(row.project) else same, []).append(row.project)
     return list(groups.values())
 
 
@@ -147,7 +147,7 @@ class Program:
         self.columns, self.path, self.choices = columns, path, list[tuple[int, int, Bundle]]()
         sides = [(float(b.split["more"]), inf) if b.more else (-inf, float(b.split["most"])) for b in path]
         self.program, self._known = ColumnProgram([*columns.sides, *sides]), 0
-        dear = float(DEAR * (1 + max(abs(column.cost) for column in columns.found.values())))
+        dear = float(DEAR * (1 + max((abs(column.cost) for column in columns.found.values()), default=0)))
         for name, (least, most) in columns.plans.boxes.items():
             self.program.add(0.0, [(row, float(f)) for row, f in columns.spoken[name].items()], float(most - least))
         outs = [*(columns.row["group", group] for group in range(len(columns.groups))), columns.row["merit"]]
@@ -160,7 +160,8 @@ class Program:
         for column in [*self.columns.found.values()][self._known :]:
             terms = [(row, float(factor)) for row, factor in column.entries.items() if factor]
             if column.group >= 0:
-                counts = (branch.counts(case, self.columns.groups[column.group][0], column.bundle) for branch in self.path)
+                project = self.columns.groups[column.group][0]
+                counts = (branch.counts(case, project, column.bundle) for branch in self.path)
                 terms += [(first + at, float(count)) for at, count in enumerate(counts) if count]
             added = self.program.add(float(column.cost), terms)
             if column.group >= 0:
@@ -205,7 +206,7 @@ class Tree:
         for turn in range(MAX_ROUNDS):
             answer = program.solve(self.limits)
             if answer is None:
-                break
+                return None, []
             found, values = answer
             plain = not self.columns.sites or turn % 3 == 0 or found == before
             duals = found if plain else {name: (dual + middle[name]) / 2 for name, dual in found.items()}
@@ -232,7 +233,7 @@ class Tree:
         return self.columns.node(denominator, duals, len(program.path))
 
     def _by_usage(self, taken: Sequence[Taken]) -> dict[str, Any] | None:
-        """Return a question about what some pools use, where that is no multiple of what all amounts are multiples of."""
+        """Return a question about what some pools use, where no multiple of what all amounts are multiples of."""
         case, groups = self.plans.case, self.columns.groups
         usage: dict[tuple[str, str], float] = defaultdict(float)
         for value, group, bundle in taken:

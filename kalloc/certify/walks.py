@@ -36,7 +36,8 @@ def cut(market: Market, project: str, bundle: Bundle) -> tuple[int, Parts]:
     held, parts = _beside(market, kept, size)
     size -= sum(parts.elements())
     while size:
-        part = min(range(1, min(size, market.largest) + 1), key=lambda part: market.worth(part) + market.cut(size - part))
+        options = range(1, min(size, market.largest) + 1)
+        part = min(options, key=lambda part: market.worth(part) + market.cut(size - part))
         parts[part] += 1
         held, size = held + 1, size - part
     return market.costs[0] * held, parts

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from kalloc.allocate.model import Allocation, build, count, decode, merit
-from kalloc.clash import clash_of
+from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
 from kalloc.explain import explained
 from kalloc.instance import Instance
@@ -50,6 +50,8 @@ class Run:
     instance: Instance
     limits: Limits
     on_progress: Callable[[Progress], None] | None
+    explains: bool = True
+    """Whether it is found out why no plan can exist, where none can."""
     needs: Needs = field(init=False)
     """Made once: it remembers what it has computed."""
     started: float = field(default_factory=time.monotonic)
@@ -138,7 +140,7 @@ def allocate(run: Run, rooms: Rooms) -> tuple[Allocation, Answer]:
     if answer.values is None and answer.status is not Status.INFEASIBLE and not run.limits.over:
         answer = solve_cp_sat(allocation.model, run.limits)
     if answer.status is Status.INFEASIBLE:
-        raise InfeasibleError(clash_of(allocation, run.limits))
+        raise InfeasibleError(*(why_impossible(allocation, run.limits) if run.explains else ([],)))
     if answer.values is None:
         raise NoPlanError("no allocation was found within the limits; give more time")
     run.seconds["allocate"] = time.monotonic() - began

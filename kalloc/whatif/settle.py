@@ -50,7 +50,7 @@ def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled |
         NoPlanError: when none was found within the limits.
     """
     first = _First(limits.stop)
-    run = Run(instance, replace(limits, stop=first), first)
+    run = Run(instance, replace(limits, stop=first), first, explains=False)
     rooms = Rooms.of(instance)
     try:
         allocation, answer = allocate(run, rooms)

@@ -27,8 +27,8 @@ def sources(instance: Instance) -> pd.DataFrame:
     """Return the sources of every table, each with its rows; what assumes first, then the most rows.
 
     Returns:
-        Columns table, source (empty where a row names none), note (where all of these rows have the same one), rows,
-        grades (letters of H, M, D, A), assumed.
+        Columns table, source (empty where a row names none), note (where all of these rows have the same one), notes
+        (how many different ones they have), rows, grades (letters of H, M, D, A), assumed.
     """
     import pandas as pd
 
@@ -44,6 +44,6 @@ def sources(instance: Instance) -> pd.DataFrame:
             several = notes[source]
             note = next(iter(several)) if len(several) == 1 else ""
             grade = grades("; ".join(filter(None, (source, note))))
-            part.append((table, source, note, count, grade, "A" in grade))
-        found += sorted(part, key=lambda row: (not row[5], -row[3], row[1]))
-    return pd.DataFrame(found, columns=["table", "source", "note", "rows", "grades", "assumed"])
+            part.append((table, source, note, len(several - {""}), count, grade, "A" in grade))
+        found += sorted(part, key=lambda row: (not row[6], -row[4], row[1]))
+    return pd.DataFrame(found, columns=["table", "source", "note", "notes", "rows", "grades", "assumed"])

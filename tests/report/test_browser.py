@@ -130,8 +130,7 @@ def test_paper(call: Opened) -> None:
     assert call.page.locator("#map-view .square").count() == before
 
 
-@pytest.mark.parametrize("name", ["korea-2026-call1", "tiny/part-taken-node"])
-@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize(("name", "lang"), [("tiny/staying-project", "en"), ("tiny/borrowing", "ko")])
 def test_accessible(browser: Browser, tmp_path: Path, name: str, lang: str) -> None:
     """The rules of axe (names, roles, contrast, headings, landmarks) find nothing, with every table open."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason='needs axe: pip install "kalloc[test]"')

@@ -117,6 +117,8 @@ def test_sources() -> None:
     rows = records(sources(instance))
     assert sum(row["rows"] for row in rows if row["table"] == "requests") == len(instance.requests)
     assert {row["table"] for row in rows if row["assumed"]} == {"inventory", "projects", "requests"}
+    [applications] = [row for row in rows if row["table"] == "projects"]
+    assert applications["notes"] == len({row.note for row in instance.projects})
 
 
 def test_jupyter() -> None:

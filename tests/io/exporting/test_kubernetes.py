@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kalloc.io.exporting import made_of
 from tests.io.exporting.cases import HOSTILE, instance, plan
-from tests.topologies import Object, objects
+from tests.io.exporting.schemas import Object, objects
 
 KUBECTL = """\
 #!/bin/sh

@@ -13,7 +13,7 @@ from kalloc.io.exporting import made_of
 from kalloc.plan import Plan
 from tests.instances.places import INSTANCES, TINY
 from tests.io.exporting.cases import HOSTILE, instance, plan
-from tests.topologies import Object, complaints, needed, objects
+from tests.io.exporting.schemas import Object, complaints, needed, objects
 
 LIMITS = ("nominalQuota", "borrowingLimit", "lendingLimit")
 

@@ -15,7 +15,7 @@ from kalloc.io.hostlists import expand
 from kalloc.plan import Plan
 from tests.instances.places import INSTANCES
 from tests.io.exporting.cases import HOSTILE, instance, plan
-from tests.topologies import objects
+from tests.io.exporting.schemas import objects
 
 FAKE = """\
 #!/bin/sh

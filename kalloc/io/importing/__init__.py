@@ -45,7 +45,9 @@ class Imported:
 
     instance: Instance
     notes: tuple[Note, ...]
+    """In the order in which they were made; each says where."""
     differences: tuple[Difference, ...]
+    """Where sources say different things of a node, or only one has it."""
 
     @cached_property
     def reconciliation(self) -> pd.DataFrame:

@@ -45,9 +45,10 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
             if plan.table == "inventory":
                 facts.levels = tuple(dict.fromkeys((*facts.levels, *plan.levels.values())))
             for number, cells in sheet.rows:
-                _take(
-                    sheet.where(number), _record(sheet.where(number), cells, plan, found), plan, facts, projects, found
-                )
+                where = sheet.where(number)
+                if any(cell not in (None, "") for cell in cells[len(sheet.header) :]):
+                    found.wrong(where, f"has {len(cells)} cells, but the header has {len(sheet.header)}")
+                _take(where, _record(where, cells, plan, found), plan, facts, projects, found)
     return facts
 
 
@@ -116,8 +117,11 @@ def _positions(sheet: Sheet, wanted: Mapping[str, str], found: Findings) -> dict
 
 
 def _levels(sheet: Sheet, mapping: TableMapping, options: ImportOptions, found: Findings) -> dict[int, str]:
-    """Return the level of each position, coarse to fine: those of a mapping, or of a table that kalloc has written,
-    or else the headings that are known or that the options name."""
+    """Return the level of each position, coarse to fine.
+
+    They are those of a mapping, or of a table that kalloc has written, or else the headings that are known or that
+    the options name.
+    """
     if mapping.levels:
         return _positions(sheet, mapping.levels, found)
     own = columns_of_instance("inventory", ())

@@ -174,6 +174,15 @@ def test_rows_refused(tmp_path: Path) -> None:
     ]
 
 
+def test_ragged_rows(tmp_path: Path) -> None:
+    """A row with more cells than the header has is refused: a comma that was no separator has moved the rest."""
+    text = "host,kind,gpus\na,H200,8\nb,RTX PRO 6000, new,8\nc,H200\n"
+    assert refused("table", tmp_path, "inventory.csv", text, gpus_per_node=8) == [
+        "inventory.csv, row 3: has 4 cells, but the header has 3",
+        "inventory.csv, row 3, column 'gpus': is not a whole number: 'new'",
+    ]
+
+
 def test_unnamed_nodes_and_own_levels(tmp_path: Path) -> None:
     """Rows without names stand for as many nodes as they say; any column may be a level."""
     text = "quantity,colour,kind,gpus\n3,red,H200,8\n2,blue,H200,4\n"

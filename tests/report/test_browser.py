@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import kalloc
+from kalloc.generate import generate
 from kalloc.report import render
 from tests.report.plans import EVIL, IMAGE, hostile, solved
 
@@ -128,6 +130,29 @@ def test_paper(call: Opened) -> None:
     assert data.startswith(b"%PDF-")
     assert 3 <= data.count(b"/Type /Page\n") <= 20
     assert call.page.locator("#map-view .square").count() == before
+
+
+def test_tiles(browser: Browser, tmp_path: Path) -> None:
+    """A large instance is first a tile per fabric; Enter opens it to its nodes, a project leads to where it sits."""
+    instance = generate("national", 0, family="partial", nodes=1200)
+    result = kalloc.solve(instance, threads=1, time_limit=5)
+    file = tmp_path / "report.html"
+    file.write_text(render(instance, result.plan, result.summary()), encoding="utf-8")
+    opened = Opened(browser, file)
+    page, fabrics = opened.page, instance.topology.paths[1]
+    assert page.locator(".tile .name").all_inner_texts() == [path[1] for path in fabrics]
+    page.locator(".tile").nth(1).focus()
+    page.keyboard.press("Enter")
+    inside = [row.count for row in instance.inventory if row.path[:2] == fabrics[1]]
+    assert page.locator("#map-view .square").count() == sum(inside)
+    page.fill("#find", result.plan.seats[0].project)
+    page.locator("#map-find button").first.click()
+    nodes = {seat.node for seat in result.plan.seats if seat.project == result.plan.seats[0].project}
+    assert page.locator("#map-view .square.here").count() == len(nodes)
+    page.locator("#map-view .crumbs .link").first.click()
+    assert page.locator(".tile.here").count() == len({seat.path[1] for seat in result.plan.seats if seat.node in nodes})
+    assert (len(opened.requests), opened.complaints) == (1, [])
+    page.close()
 
 
 @pytest.mark.parametrize(("name", "lang"), [("tiny/staying-project", "en"), ("tiny/borrowing", "ko")])

@@ -29,7 +29,7 @@ FORMATS: Mapping[str, str] = {
     "sinfo": "sinfo -N",
     "kubernetes": "kubectl get nodes -o json, or -o yaml",
     "kueue": "Topology, ResourceFlavor, ClusterQueue, Cohort of v1beta1 and v1beta2",
-    "kai": "Queue of the KAI scheduler",
+    "kai": "Queue and Topology of the KAI scheduler",
     "volcano": "HyperNode of Volcano",
     "topograph": "models and graphs of topograph",
     "ibnetdiscover": "ibnetdiscover of InfiniBand",

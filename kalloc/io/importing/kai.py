@@ -1,4 +1,4 @@
-"""KAI: Queues as pools with quotas."""
+"""KAI: Queues as pools with quotas, a Topology as levels."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from typing import Any
 from kalloc.instance import ALL_KINDS
 from kalloc.io.importing.assembling import EVERYBODY, unused
 from kalloc.io.importing.facts import Facts, Findings, Remark
-from kalloc.io.importing.objects import Object, by_kind, whole
+from kalloc.io.importing.objects import Object, by_kind, listed_labels, whole
 from kalloc.io.importing.options import ImportOptions
 
 GROUP = "scheduling.run.ai"
+TOPOLOGY = "kai.scheduler"
 READ = ("parentQueue", "displayName", "resources")
 UNLIMITED = -1
 
 
 def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Facts:
-    """Return a pool for each Queue, with its quota of GPUs of any kind.
+    """Return a pool for each Queue, with its quota of GPUs of any kind, and the labels of the Topology.
 
     A queue may use its quota and, up to its limit, what its siblings leave of theirs: what it may borrow is the
     limit less the quota, what it lends is the quota. Without a quota and a limit there is no row.
     """
     facts = Facts("kai")
     queues: list[Object] = []
-    by_kind(paths, GROUP, {"Queue": queues.append}, found)
+    topologies: list[Object] = []
+    by_kind(paths, {(GROUP, "Queue"): queues.append, (TOPOLOGY, "Topology"): topologies.append}, found)
+    facts.label_levels = listed_labels(topologies, found)
     roots = [item for item in queues if not item.spec.get("parentQueue")]
     top = None
     if len(roots) > 1:

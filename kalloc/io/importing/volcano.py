@@ -51,7 +51,7 @@ class HyperNodes:
 def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Facts:
     """Return the nodes with the HyperNodes above them; levels are the tiers, by their names where they have some."""
     every = HyperNodes()
-    by_kind(paths, GROUP, {"HyperNode": lambda item: every.add(item, found)}, found)
+    by_kind(paths, {(GROUP, "HyperNode"): lambda item: every.add(item, found)}, found)
     for item in every.items.values():
         _add_members(item, every, found)
     above = parents(every.switches, found)

@@ -68,6 +68,14 @@ def test_headline() -> None:
     assert "Nobody is scattered" in text
 
 
+def test_certificate() -> None:
+    """The page says how many bounds the certificate proves, where there is one."""
+    instance, result = solved("tiny/cap")
+    summary = {**result.summary(), "certified": {"bounds": 4, "certified": 3}}
+    assert "prove 3 of its 4 bounds" in Outline(render(instance, result.plan, summary)).text
+    assert "certificate" not in page("tiny/cap").text
+
+
 def test_korean() -> None:
     """The Korean page says it is Korean, and has no English sentence of the report's own."""
     found = page("korea-2026-call1", "ko")

@@ -19,6 +19,7 @@ from kalloc.io.tables import fields
 
 WHOLE = frozenset({"count", "gpus", "min", "max", "step", "borrow", "lend", "memory_gb", "watts"})
 LEVEL_NAMES = tuple(LEVELS)
+MAX_DIGITS = 19
 OF_PROJECT = ("pool", "merit", "mandatory", "mix", "level", "title")
 
 
@@ -154,7 +155,8 @@ def _value(where: Where, column: str, cell: Cell, found: Findings) -> Any:
     if column == "kind":
         return read_kind(text, where, found) if text != "*" else text
     if column in WHOLE:
-        return text.replace(",", "")
+        bare = text.replace(",", "")
+        return int(bare) if bare.isdecimal() and len(bare) < MAX_DIGITS else bare
     if column in ("mandatory", "movable"):
         return FLAGS.get(text.lower(), text)
     if column == "state":

@@ -134,7 +134,7 @@ def test_too_many_levels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("levels", "defect"),
     [
-        (("a", "b"), "--levels: gives 2 names, but the sources have 1 levels: level0"),
+        (("a", "b"), "--levels: no source has any of a, b, and they are not as many as there are: level0"),
         (("level0", "rack"), "--levels: no source has the level 'rack'; known: level0"),
         (("node=level0",), "--levels: 'node' is a column of the tables; rename that level: new=old"),
         (("a=level0", "a"), "--levels: has the level 'a' twice"),

@@ -48,7 +48,8 @@ def test_own_labels(tmp_path: Path) -> None:
     assert result.instance.hierarchy.levels == ("row", "rack")
     assert places(result) == {"a": ("1", "r"), "b": ("2", "r")}
     assert (
-        "names of 'rack' are in several domains above, 'r' in '1' and '2' first (1 nodes)" in said(result, tmp_path)[-1]
+        "names of 'rack' are in several domains above, 'r' in '1' and '2' first (nodes: 1)"
+        in said(result, tmp_path)[-1]
     )
 
 

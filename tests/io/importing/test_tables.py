@@ -259,3 +259,48 @@ def test_missing_library(module: str, name: str, extra: str, tmp_path: Path, mon
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(KallocError, match=rf"pip install 'kalloc\[{extra}\]'"):
         import_files("topograph" if extra == "formats" and module == "yaml" else "table", [tmp_path / name])
+
+
+def test_every_table(tmp_path: Path) -> None:
+    """All tables of an instance may be sheets; what runs on nodes without names of their own is read too."""
+    sheets: dict[str, Rows] = {
+        "inventory": [["site", "count", "kind", "gpus", "owner"], ["a", 2, "H200", 8, "lab"]],
+        "kinds": [["kind", "performance", "memory", "watts"], ["H200", 1, 141, 700]],
+        "pools": [["pool", "parent", "title"], ["all", None, "Everybody"], ["lab", "all", None]],
+        "quotas": [["pool", "kind", "gpus", "borrow", "lend"], ["lab", "*", 16, None, 4]],
+        "caps": [["pool", "kind", "gpus"], ["lab", "H200", 8]],
+        "projects": [["project", "pool", "merit", "mandatory"], ["p", "lab", 2, "no"]],
+        "requests": [["project", "kind", "min", "max"], ["p", "H200", 8, 8]],
+        "placed": [["project", "node", "gpus", "movable"], ["old", "a/n2", 4, "false"]],
+    }
+    instance = read(write_workbook(tmp_path / "b.xlsx", sheets)).instance
+    assert [(row.project, row.node, row.gpus) for row in instance.placed] == [("old", "a/n2", 4)]
+    assert [(row.pool, row.kind, row.gpus) for row in instance.caps] == [("lab", "H200", 8)]
+    assert [(row.pool, row.gpus, row.lend) for row in instance.quotas] == [("lab", 16, 4)]
+    assert instance.kinds[0].memory_gb == 141
+    assert instance.pools[0].title == "Everybody"
+
+
+def test_empty_names_in_every_table(tmp_path: Path) -> None:
+    """A name that is missing is told by row and column, whatever the table."""
+    sheets: dict[str, Rows] = {
+        "inventory": [["site", "count", "kind", "gpus", "owner"], ["a", 2, "H200", 8, "lab"]],
+        "kinds": [["kind", "performance"], [None, 1], [None, 2]],
+        "pools": [["pool", "parent"], [None, "lab"], ["lab", None]],
+        "quotas": [["pool", "kind", "gpus"], [None, "*", 16]],
+        "caps": [["pool", "kind", "gpus"], ["lab", None, 8]],
+        "placed": [["project", "node", "gpus"], [None, "a/n2", 4], ["p", None, 4], ["q", "a/n1", None]],
+    }
+    with pytest.raises(InstanceError) as caught:
+        read(write_workbook(tmp_path / "b.xlsx", sheets))
+    empty = [defect for defect in caught.value.defects if defect.message == "is empty, but must be given"]
+    assert sorted((defect.file.partition("sheet ")[2], defect.row, defect.column) for defect in empty) == [
+        ("caps", 2, "kind"),
+        ("kinds", 2, "kind"),
+        ("kinds", 3, "kind"),
+        ("placed", 2, "project"),
+        ("placed", 3, "node"),
+        ("placed", 4, "gpus"),
+        ("pools", 2, "pool"),
+        ("quotas", 2, "pool"),
+    ]

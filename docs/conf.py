@@ -12,8 +12,8 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[1]
 SCRATCH = tempfile.TemporaryDirectory()
 (Path(SCRATCH.name) / "instances").symlink_to(ROOT / "instances")
-os.environ |= {"NOTEBOOK_DIRECTORY": SCRATCH.name, "PLOTLY_RENDERER": "notebook_connected"}
-"""Notebooks begin in a directory beside `instances` where they may write, and their figures stay alive on the site."""
+os.environ |= {"NOTEBOOK_DIRECTORY": SCRATCH.name, "PLOTLY_RENDERER": "notebook"}
+"""Notebooks begin in a directory beside `instances` where they may write; their figures need no network."""
 
 project = "kalloc"
 version = release = metadata.version("kalloc")

@@ -112,8 +112,13 @@ class Case:
         for amounts in product(*([0, *amounts] for amounts in some)) if row.mix == "any" else one_of(some):
             bundle = {request.kind: gpus for request, gpus in zip(requests, amounts, strict=True) if gpus}
             served = any(gpus >= request.min for request, gpus in zip(requests, amounts, strict=True))
-            if kinds <= bundle.keys() and (served or not row.mandatory):
+            if kinds <= bundle.keys() and (served or not row.mandatory) and self._whole(project, bundle):
                 yield bundle
+
+    def _whole(self, project: str, bundle: Bundle) -> bool:
+        """Tell whether one domain could hold several kinds, where a project wants a level (rule `level`)."""
+        found = self.least(project, bundle) if len(bundle) > 1 and self.level(project) >= 0 else None
+        return found is None or found[self.level(project)][1] <= 1
 
     @cached_property
     def unit(self) -> int:

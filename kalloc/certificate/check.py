@@ -71,10 +71,11 @@ class Certificate:
                 return Line(shown, bound, False)
             if level:
                 self._level(name, bound, entry["proof"])
-            elif name == "merit":
-                self._merit(bound, entry["proof"])
+            elif name in ("merit", "fragmentation"):
+                prove = self._merit if name == "merit" else self._fragmentation
+                prove(bound, entry["proof"], given)
             else:
-                self._fragmentation(bound, entry["proof"], given)
+                refuse_unless(False, f"this program knows no proof for the tier {name!r}")
         except RefusedError as error:
             return Line(shown, bound, False, str(error))
         except UNREADABLE as error:
@@ -88,7 +89,7 @@ class Certificate:
         proven = fact(self.case, self.granted, facts[0])
         refuse_unless(bound <= proven, f"{proven} is proven, not {bound}")
 
-    def _merit(self, bound: float, proof: Mapping[str, Any]) -> None:
+    def _merit(self, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
         """Refuse a bound of the merit of every plan that is not proven."""
         grain = self.case.grain
         most = Fraction(floor(-Plans(self.case).least(proof) / grain) * grain, self.case.unit)
@@ -96,10 +97,12 @@ class Certificate:
 
     def _fragmentation(self, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
         """Refuse a bound of fragmentation that is not proven, for the plans that it is said to hold for."""
-        merit = sum(self.case.merit(project, bundle) for project, bundle in self.granted.items())
+        tiers = [tier["name"] for tier in self.summary["tiers"]]
+        decided = "merit" in tiers[: tiers.index("fragmentation")] if "fragmentation" in tiers else False
+        merit = sum(self.case.merit(project, bundle) for project, bundle in self.granted.items()) if decided else 0
         if "facts" in proof:
             if given is None and bound > 0:
-                Plans(self.case).only(proof["only"], self.granted)
+                Plans(self.case).only(proof["only"], self.granted, merit)
             proven = score(self.case, self.granted, [self.document["facts"][number] for number in proof["facts"]])
         else:
             step = gcd(*self.case.weights) or 1

@@ -44,9 +44,10 @@ def spans(case: Case, levels: Sequence[str], costs: Sequence[int], project: str,
 
 
 def apart(markets: Sequence[Market]) -> None:
-    """Refuse markets that count a level twice for the same nodes."""
-    for at, one in enumerate(markets):
-        for other in markets[:at]:
+    """Refuse markets that count the cost of a level twice for the same nodes."""
+    costly = [market for market in markets if any(market.costs)]
+    for at, one in enumerate(costly):
+        for other in costly[:at]:
             nodes = one.kind == other.kind and one.owners & other.owners
             refuse_unless(not (nodes and set(one.run) & set(other.run)), "two markets count a level of the same nodes")
 

@@ -76,13 +76,12 @@ class Plans:
         low.check(self.case)
         return min(self.least(node["at_most"], (*path, low)), self.least(node["more"], (*path, high)))
 
-    def only(self, node: Mapping[str, Any], granted: Granted) -> None:
-        """Refuse prices at which plans of as much merit as an allocation has may have another allocation.
+    def only(self, node: Mapping[str, Any], granted: Granted, merit: int) -> None:
+        """Refuse prices at which a plan of so much merit may have another allocation.
 
-        Whatever else a project gets loses more than prices leave between bound and merit.
+        Whatever else a project gets must lose more than prices leave between bound and merit.
         """
         priced = Priced(self, node, (), whole=True)
-        merit = sum(self.case.merit(project, bundle) for project, bundle in granted.items())
         slack = -priced.total - merit * node["denominator"]
         for project, costs in priced.costs.items():
             within = [dict(of) for of, cost in costs.items() if cost - min(costs.values()) <= slack]

@@ -54,7 +54,10 @@ class _Work:
         for row in result.plan.grants:
             if row.gpus:
                 self.granted[row.project] = {**self.granted.get(row.project, {}), row.kind: row.gpus}
-        self.merit = sum(self.case.merit(project, bundle) for project, bundle in self.granted.items())
+        names = [tier.name for tier in result.tiers]
+        decided = "merit" in names[: names.index("fragmentation")] if "fragmentation" in names else False
+        self.merit = sum(self.case.merit(p, bundle) for p, bundle in self.granted.items()) if decided else 0
+        """What plans have at least, in units, once fragmentation is decided."""
         self.weight = dict(zip(self.case.levels, self.case.weights, strict=True))
         self.costly = [level for level in self.case.levels if self.weight[level]]
         self.facts: dict[Run, tuple[dict[str, Any], int]] = {}
@@ -89,7 +92,9 @@ class _Work:
     def _tier(self, name: str, bound: float | None, given: str | None) -> Proof | None:
         if bound is None:
             return None
-        return self._merit(bound) if name == "merit" else self._fragmentation(bound, given)
+        if name == "merit":
+            return self._merit(bound)
+        return self._fragmentation(bound, given) if name == "fragmentation" else None
 
     def _level(self, name: str, bound: int | None) -> Proof | None:
         """Return a proof of the spans of a level: what projects need, or prices of parts."""
@@ -130,7 +135,8 @@ class _Work:
         walls = sorted({case.level(row.project) for row in case.instance.projects} - {-1})
         found = Tree(Plans(case), [], enough, self.limits).grow()
         if found is None and walls:
-            places = self._sites([(case.levels[level],) for level in walls])
+            runs: list[Run] = [(case.levels[level],) for level in walls]
+            places = list(dict.fromkeys([*self._sites(runs), *self._sites(runs, linked=False)]))
             found = Tree(Plans(case), places, enough, self.limits).grow()
         return found
 
@@ -144,7 +150,7 @@ class _Work:
                 return {"facts": runs}
             free = {"denominator": 1, "merit": 0, "rules": {}, "branches": [], "markets": []}
             try:
-                Plans(self.case).only(free, self.granted)
+                Plans(self.case).only(free, self.granted, self.merit)
                 return {"facts": runs, "only": free}
             except RefusedError:
                 pass
@@ -191,10 +197,10 @@ class _Work:
                 return found
         return None
 
-    def _sites(self, runs: Sequence[Run]) -> list[Site]:
+    def _sites(self, runs: Sequence[Run], linked: bool = True) -> list[Site]:
         """Return markets for all that projects may get."""
         wanted = {project: list(self.case.bundles(project)) for project in self.case.instance.project_of}
-        return [site for run in runs for site in sites(self.case, run, wanted)]
+        return [site for run in runs for site in sites(self.case, run, wanted, linked)]
 
     def _partitions(self, first: Sequence[Run]) -> list[list[Run]]:
         """Return all ways to take the levels alone or in twos, beginning with those that have most twos in common."""

@@ -47,8 +47,13 @@ class Site:
         }
 
 
-def sites(case: Case, levels: Sequence[str], wanted: Mapping[str, Sequence[Bundle]]) -> Iterator[Site]:
-    """Yield a market for all projects that share nodes of one kind, given the bundles that each may have."""
+def sites(
+    case: Case, levels: Sequence[str], wanted: Mapping[str, Sequence[Bundle]], linked: bool = True
+) -> Iterator[Site]:
+    """Yield a market for all projects that share nodes of one kind, given the bundles that each may have.
+
+    Without ``linked`` there is one for every set of owners whose nodes serve the same projects.
+    """
     finest = levels[0] == case.levels[-1]
     groups: dict[str, list[tuple[set[str], Counter[int]]]] = defaultdict(list)
     for project, bundles in wanted.items():
@@ -56,10 +61,10 @@ def sites(case: Case, levels: Sequence[str], wanted: Mapping[str, Sequence[Bundl
             for kind, gpus in bundle.items() if finest or len(bundle) == 1 else ():
                 owners, sizes = set(case.hosts(case.instance.project_of[project].pool, kind)), Counter[int]()
                 sizes[gpus - case.kept_gpus(project, kind)] += 1
-                linked = [group for group in groups[kind] if group[0] & owners]
-                for group in linked:
+                met = [group for group in groups[kind] if (group[0] & owners if linked else group[0] == owners)]
+                for group in met:
                     owners, sizes = owners | group[0], sizes + group[1]
-                groups[kind] = [group for group in groups[kind] if not group[0] & owners] + [(owners, sizes)]
+                groups[kind] = [group for group in groups[kind] if group not in met] + [(owners, sizes)]
     for kind, found in groups.items():
         for owners, sizes in found:
             grain = _grain(case, levels, kind, owners, +sizes)

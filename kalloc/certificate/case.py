@@ -14,6 +14,8 @@ from kalloc.verify import Needs
 
 Bundle = Mapping[str, int]
 """GPUs by kind; kinds of which there are none are left out."""
+Cuts = tuple[tuple[str, int], ...]
+"""Amounts of a kind at which something is counted that is not linear."""
 Spans = tuple[tuple[int, int], ...]
 """Per level the domains that are needed, and those that are spanned at least."""
 MOST_BUNDLES = 20_000
@@ -50,7 +52,7 @@ class Case:
                 self.owned.setdefault((row.owner, row.kind), []).append(node)
         self.pools = sorted({row.pool for row in instance.projects})
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
-        self.reach, self.room = cache(self._reach), cache(self._room)
+        self.reach, self.room, self._known = cache(self._reach), cache(self._room), cache(self._bundles)
 
     def _hosts(self, pool: str, kind: str) -> frozenset[str]:
         """Return the owners whose nodes of a kind may hold projects of a pool (rules `eligible` and `lend`)."""
@@ -102,18 +104,25 @@ class Case:
         fewer = len(range(amounts.start, kept, amounts.step))
         return range(amounts.start + fewer * amounts.step, min(amounts.stop, most + 1), amounts.step)
 
-    def bundles(self, project: str, cuts: Mapping[str, Sequence[int]] | None = None) -> Iterator[Bundle]:
-        """Yield what a project may get (rules `mix`, `mandatory`, `stays`); with ``cuts`` as :func:`ends` does."""
+    def bundles(self, project: str, cuts: Cuts | None = None) -> list[Bundle]:
+        """Return what a project may get; with ``cuts`` only the amounts that :func:`ends` returns."""
+        return self._known(project, cuts)
+
+    def _bundles(self, project: str, cuts: Cuts | None) -> list[Bundle]:
+        """Return all bundles that keep the rules `mix`, `mandatory` and `stays`."""
         row, requests = self.instance.project_of[project], self.instance.requests_of[project]
-        some = [ends(self.amounts(r), None if cuts is None else cuts.get(r.kind, ())) for r in requests]
+        at = {r.kind: None if cuts is None else [least for kind, least in cuts if kind == r.kind] for r in requests}
+        some = [ends(self.amounts(request), at[request.kind]) for request in requests]
         count = sum(map(len, some)) if row.mix == "one" else prod(len(amounts) + 1 for amounts in some)
         refuse_unless(count < MOST_BUNDLES, f"project {project!r} has too many bundles to choose from")
         kinds = {self.instance.topology.row(node).kind for node in self.kept(project)}
+        found: list[Bundle] = []
         for amounts in product(*([0, *amounts] for amounts in some)) if row.mix == "any" else one_of(some):
             bundle = {request.kind: gpus for request, gpus in zip(requests, amounts, strict=True) if gpus}
             served = any(gpus >= request.min for request, gpus in zip(requests, amounts, strict=True))
             if kinds <= bundle.keys() and (served or not row.mandatory) and self._whole(project, bundle):
-                yield bundle
+                found.append(bundle)
+        return found
 
     def _whole(self, project: str, bundle: Bundle) -> bool:
         """Tell whether one domain could hold several kinds, where a project wants a level (rule `level`)."""

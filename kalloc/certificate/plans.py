@@ -134,7 +134,7 @@ class Priced:
         """Return what each bundle of a project costs."""
         case, pool, costs = self.case, self.case.instance.project_of[project].pool, {}
         splits = [branch.split for branch, _ in self.branches if project in branch.split.get("projects", ())]
-        cuts = {split["kind"]: [of["least"] for of in splits if of["kind"] == split["kind"]] for split in splits}
+        cuts = tuple((split["kind"], split["least"]) for split in splits)
         scattered = bool(self.markets) or self.plans.merit is not None
         for bundle in case.bundles(project, None if scattered or whole else cuts):
             cost = sum(self.charge["use", pool, kind] * gpus for kind, gpus in bundle.items())

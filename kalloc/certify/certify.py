@@ -19,7 +19,7 @@ from kalloc.instance import Instance
 from kalloc.plan import Result
 from kalloc.solver import Limits, Stop
 
-SECONDS, SHARE = 20.0, 0.25
+SECONDS, SHARE = 30.0, 0.25
 """Wall time that a certificate may take: so many seconds, or such a share of what the solve took."""
 MOST_NODES, MOST_BUNDLES = 3_000, 20_000
 """Nodes, and bundles of all projects together, up to which fragmentation is bounded for every plan."""
@@ -166,8 +166,7 @@ class _Work:
 
     def _together(self, runs: Sequence[Run]) -> tuple[int, list[Run]]:
         """Return the most that facts of different levels prove, and the facts."""
-        scale = {run: self.weight[run[0]] if len(run) == 1 else 1 for run in runs}
-        gain = {run: (self._with(run) - self._without(run)) * scale[run] for run in runs}
+        gain = {run: self._gain(run) for run in runs}
         best: list[tuple[int, list[Run]]] = [(score(self.case, self.granted, []), [])]
         for at, level in enumerate(self.costly, 1):
             ways = [best[-1]]
@@ -177,6 +176,13 @@ class _Work:
             best.append(max(ways, key=lambda way: way[0]))
         return best[-1]
 
+    def _gain(self, run: Run) -> int:
+        """Return the weight that prices of parts prove beyond what projects span at least."""
+        if len(run) > 1:
+            return self._with(run) - self._without(run)
+        bound, without = self.result.levels[run[0]].bound, self._without(run)
+        return (self._with(run) - without) * self.weight[run[0]] if bound is not None and bound > without else 0
+
     def _everywhere(self, bound: float, runs: Sequence[Run]) -> Proof | None:
         """Return a proof for every plan of as much merit."""
         case, step = self.case, gcd(*self.case.weights) or 1
@@ -184,7 +190,7 @@ class _Work:
         def enough(least: Fraction) -> bool:
             return ceil(least / step) * step >= bound
 
-        bundles = sum(1 for project in case.instance.project_of for _ in case.bundles(project))
+        bundles = sum(len(case.bundles(project)) for project in case.instance.project_of)
         if case.instance.topology.node_count > MOST_NODES or bundles > MOST_BUNDLES:
             return None
         plans = Plans(case, self.merit)
@@ -199,7 +205,7 @@ class _Work:
 
     def _sites(self, runs: Sequence[Run], linked: bool = True) -> list[Site]:
         """Return markets for all that projects may get."""
-        wanted = {project: list(self.case.bundles(project)) for project in self.case.instance.project_of}
+        wanted = {project: self.case.bundles(project) for project in self.case.instance.project_of}
         return [site for run in runs for site in sites(self.case, run, wanted, linked)]
 
     def _partitions(self, first: Sequence[Run]) -> list[list[Run]]:

@@ -20,6 +20,8 @@ FINE = 2**20
 DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 24, 60, 120, 840, FINE)
 """Denominators that are tried in the end: the smaller, the easier prices are to read."""
 MAX_ROUNDS = 60
+TOLERANCE = 1e-6
+"""By how much the linear program may come to more than what is proven: its value is rounded up, too."""
 SMALL_ROOM, MAX_GRAINS = 36, 100
 """Domains up to so many GPUs are counted in single GPUs; larger ones in grains, so many at most."""
 DEAR = 100
@@ -119,10 +121,10 @@ class Program:
         self.program.add(float(cost), [(row, 1.0), *hosted])
         return 1
 
-    def prices(self, limits: Limits) -> list[float] | None:
-        """Return the price of every part; None where the limits leave no time."""
+    def prices(self, limits: Limits) -> tuple[float, list[float]] | None:
+        """Return the value and the price of every part; None where the limits leave no time."""
         answer = self.program.solve(limits)
-        return None if answer is None else [max(0.0, dual) for dual in answer[1][self.part + 1 :]]
+        return None if answer is None else (answer[0], [max(0.0, dual) for dual in answer[1][self.part + 1 :]])
 
 
 def priced(
@@ -143,7 +145,7 @@ def priced(
         return -(-paid // market.denominator)
 
     program = Program(market, members)
-    prices = [float(part) for part in range(1, market.largest + 1)]
+    prices = [0.0] * market.largest
     best, best_prices = 0, prices
     for turn in range(MAX_ROUNDS):
         market = market_of(case, site, costs, FINE, [round(price * FINE) for price in prices])
@@ -151,9 +153,10 @@ def priced(
         if bound > best or turn == 0:
             best, best_prices = bound, prices
         fresh = program.grow(market)
-        found = program.prices(limits)
-        if found is None or (fresh == 0 and found == prices):
+        answer = program.prices(limits)
+        if answer is None or (fresh == 0 and answer[1] == prices) or answer[0] <= best + TOLERANCE:
             break
+        found = answer[1]
         mean = [(new + old) / 2 for new, old in zip(found, best_prices, strict=True)]
         prices = found if fresh == 0 or turn % 3 == 2 else mean
     for denominator in DENOMINATORS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cache, partial
 from math import floor, inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -180,6 +181,7 @@ class Tree:
     def __init__(self, plans: Plans, sites: Sequence[Site], enough: Enough, limits: Limits) -> None:
         self.plans, self.enough, self.limits = plans, enough, limits
         self.columns, self.leaves = Columns(plans, sites), 0
+        self.step = cache(partial(step_of, plans.case))
 
     def grow(self, path: tuple[Branch, ...] = ()) -> Node | None:
         """Return the tree of a branch, or None where none was found."""
@@ -234,14 +236,14 @@ class Tree:
 
     def _by_usage(self, taken: Sequence[Taken]) -> dict[str, Any] | None:
         """Return a question about what some pools use, where no multiple of what all amounts are multiples of."""
-        case, groups = self.plans.case, self.columns.groups
+        instance, groups = self.plans.case.instance, self.columns.groups
         usage: dict[tuple[str, str], float] = defaultdict(float)
         for value, group, bundle in taken:
             for kind, gpus in bundle.items():
-                usage[case.instance.project_of[groups[group][0]].pool, kind] += value * gpus
+                usage[instance.project_of[groups[group][0]].pool, kind] += value * gpus
         for pools, kind in self._usages():
             used = sum(gpus for (pool, of), gpus in usage.items() if pool in pools and covers(kind, of))
-            step = step_of(case, tuple(pools), kind)
+            step = self.step(tuple(pools), kind)
             if abs(used / step - round(used / step)) > INTEGRAL:
                 most = floor(used / step) * step
                 return {"pools": list(pools), "kind": kind, "most": most, "more": most + step}

@@ -14,11 +14,9 @@ from kalloc.verify import Needs
 
 Bundle = Mapping[str, int]
 """GPUs by kind; kinds of which there are none are left out."""
-Cuts = tuple[tuple[str, int], ...]
-"""Amounts of a kind at which something is counted that is not linear."""
 Spans = tuple[tuple[int, int], ...]
 """Per level the domains that are needed, and those that are spanned at least."""
-MOST_BUNDLES = 20_000
+MOST_BUNDLES = 50_000
 """A project with more bundles to choose from is not looked at."""
 
 
@@ -52,7 +50,7 @@ class Case:
                 self.owned.setdefault((row.owner, row.kind), []).append(node)
         self.pools = sorted({row.pool for row in instance.projects})
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
-        self.reach, self.room, self._known = cache(self._reach), cache(self._room), cache(self._bundles)
+        self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
 
     def _hosts(self, pool: str, kind: str) -> frozenset[str]:
         """Return the owners whose nodes of a kind may hold projects of a pool (rules `eligible` and `lend`)."""
@@ -104,23 +102,19 @@ class Case:
         fewer = len(range(amounts.start, kept, amounts.step))
         return range(amounts.start + fewer * amounts.step, min(amounts.stop, most + 1), amounts.step)
 
-    def bundles(self, project: str, cuts: Cuts | None = None) -> list[Bundle]:
-        """Return what a project may get; with ``cuts`` only the amounts that :func:`ends` returns."""
-        return self._known(project, cuts)
-
-    def _bundles(self, project: str, cuts: Cuts | None) -> list[Bundle]:
-        """Return all bundles that keep the rules `mix`, `mandatory` and `stays`."""
+    def _bundles(self, project: str) -> list[Bundle]:
+        """Return what a project may get (rules `mix`, `mandatory`, `stays` and, for several kinds, `level`)."""
         row, requests = self.instance.project_of[project], self.instance.requests_of[project]
-        at = {r.kind: None if cuts is None else [least for kind, least in cuts if kind == r.kind] for r in requests}
-        some = [ends(self.amounts(request), at[request.kind]) for request in requests]
-        count = sum(map(len, some)) if row.mix == "one" else prod(len(amounts) + 1 for amounts in some)
+        amounts = [self.amounts(request) for request in requests]
+        one = row.mix == "one"
+        count = sum(map(len, amounts)) if one else prod(len(some) + 1 for some in amounts)
         refuse_unless(count < MOST_BUNDLES, f"project {project!r} has too many bundles to choose from")
-        kinds = {self.instance.topology.row(node).kind for node in self.kept(project)}
-        found: list[Bundle] = []
-        for amounts in product(*([0, *amounts] for amounts in some)) if row.mix == "any" else one_of(some):
-            bundle = {request.kind: gpus for request, gpus in zip(requests, amounts, strict=True) if gpus}
-            served = any(gpus >= request.min for request, gpus in zip(requests, amounts, strict=True))
-            if kinds <= bundle.keys() and (served or not row.mandatory) and self._whole(project, bundle):
+        every = one_of(amounts) if one else product(*([0, *some] for some in amounts))
+        kept, found = {self.instance.topology.row(node).kind for node in self.kept(project)}, list[Bundle]()
+        for gpus in every:
+            bundle = {request.kind: x for request, x in zip(requests, gpus, strict=True) if x}
+            served = any(x >= request.min for request, x in zip(requests, gpus, strict=True))
+            if kept <= bundle.keys() and (served or not row.mandatory) and self._whole(project, bundle):
                 found.append(bundle)
         return found
 
@@ -174,20 +168,6 @@ class Case:
 def covers(row: str, kind: str) -> bool:
     """Tell whether a row for a kind, or for all kinds, speaks of a kind."""
     return row in (kind, ALL_KINDS)
-
-
-def ends(amounts: range, cuts: Sequence[int] | None) -> list[int]:
-    """Return amounts: all, or with ``cuts`` the first, the last and those on both sides of every cut.
-
-    Between these, all that is linear but for a step at each cut is linear.
-    """
-    if cuts is None:
-        return list(amounts) if len(amounts) < MOST_BUNDLES else [0] * MOST_BUNDLES
-    at = {0, len(amounts) - 1}
-    for cut in cuts:
-        below = len(range(amounts.start, min(cut, amounts.stop), amounts.step))
-        at |= {below - 1, below}
-    return [amounts[place] for place in sorted(at) if 0 <= place < len(amounts)]
 
 
 def one_of(some: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:

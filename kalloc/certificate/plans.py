@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
@@ -36,6 +36,11 @@ class Branch:
             return int(project in self.split["projects"] and bundle.get(kind, 0) >= self.split["least"])
         counted = case.instance.project_of[project].pool in self.split["pools"]
         return sum(gpus for of, gpus in bundle.items() if covers(kind, of)) if counted else 0
+
+    @property
+    def side(self) -> int:
+        """1 where there are so many at most, −1 where there are so many at least."""
+        return -1 if self.more else 1
 
     def check(self, case: Case) -> None:
         """Refuse a question that leaves some plans out: there may be no count between its two sides."""
@@ -81,18 +86,17 @@ class Plans:
 
         Whatever else a project gets must lose more than prices leave between bound and merit.
         """
-        priced = Priced(self, node, (), whole=True)
+        priced = Priced(self, node, ())
         slack = -priced.total - merit * node["denominator"]
-        for project, costs in priced.costs.items():
-            within = [dict(of) for of, cost in costs.items() if cost - min(costs.values()) <= slack]
+        for project, least in priced.least.items():
+            within = [bundle for bundle, cost in priced.choices(project) if cost - least <= slack]
             refuse_unless(within == [granted.get(project, {})], f"project {project!r} may get something else")
 
 
 class Priced:
     """What plans cost at least at some prices: rows and branches are paid for instead of kept."""
 
-    def __init__(self, plans: Plans, node: Mapping[str, Any], path: Sequence[Branch], whole: bool = False) -> None:
-        """``whole`` looks at every bundle, where those at the ends would do."""
+    def __init__(self, plans: Plans, node: Mapping[str, Any], path: Sequence[Branch]) -> None:
         self.plans, self.case, self.denominator = plans, plans.case, node["denominator"]
         rules = [(rule, tuple(key), price) for rule in RULES for *key, price in node["rules"].get(rule, ())]
         paid = [*node["branches"], node["merit"], *(price for _, _, price in rules)]
@@ -107,8 +111,8 @@ class Priced:
         self.markets = [self._market(entry) for entry in node["markets"]]
         apart(self.markets)
         self.total -= sum(market.gains() for market in self.markets)
-        self.costs = {project: self._costs(project, whole) for project in self.case.instance.project_of}
-        self.total += sum(min(costs.values()) for costs in self.costs.values())
+        self.least = {project: self._least(project) for project in self.case.instance.project_of}
+        self.total += sum(self.least.values())
 
     def _rules(self, rules: Iterable[tuple[str, Name, int]]) -> int:
         """Charge what rows speak of; return what is paid back: every row's limit, and all that may be had."""
@@ -130,21 +134,22 @@ class Priced:
         costs = [self.plans.weights[self.case.levels.index(level)] for level in entry["levels"]]
         return Market(self.case, entry["levels"], {**entry, "denominator": self.denominator}, costs)
 
-    def _costs(self, project: str, whole: bool) -> dict[tuple[tuple[str, int], ...], int]:
-        """Return what each bundle of a project costs."""
-        case, pool, costs = self.case, self.case.instance.project_of[project].pool, {}
-        splits = [branch.split for branch, _ in self.branches if project in branch.split.get("projects", ())]
-        cuts = tuple((split["kind"], split["least"]) for split in splits)
-        scattered = bool(self.markets) or self.plans.merit is not None
-        for bundle in case.bundles(project, None if scattered or whole else cuts):
-            cost = sum(self.charge["use", pool, kind] * gpus for kind, gpus in bundle.items())
-            for branch, price in self.branches:
-                cost += price * (-1 if branch.more else 1) * branch.counts(case, project, bundle)
-            more = self._scattered(project, bundle) if scattered else 0
-            if more is not None:
-                costs[tuple(bundle.items())] = cost + more - self.merit_price * case.merit(project, bundle)
-        refuse_unless(bool(costs), f"project {project!r} can get nothing that it may have")
-        return costs
+    def _least(self, project: str) -> int:
+        """Return the cost of the bundle of a project that costs least."""
+        least = min((cost for _, cost in self.choices(project)), default=None)
+        refuse_unless(least is not None, f"project {project!r} can get nothing that it may have")
+        return least or 0
+
+    def choices(self, project: str) -> Iterator[tuple[Bundle, int]]:
+        """Yield every bundle of a project with what it costs."""
+        case, scattered = self.case, self.markets or self.plans.merit is not None
+        pool = case.instance.project_of[project].pool
+        for bundle in case.bundles(project):
+            cost = self._scattered(project, bundle) if scattered else 0
+            if cost is not None:
+                cost += sum(self.charge["use", pool, kind] * gpus for kind, gpus in bundle.items())
+                cost += sum(price * of.side * of.counts(case, project, bundle) for of, price in self.branches)
+                yield bundle, cost - self.merit_price * case.merit(project, bundle)
 
     def _scattered(self, project: str, bundle: Bundle) -> int | None:
         """Return what a project pays in markets, less what it needs; None where it could not sit even alone."""

@@ -56,7 +56,8 @@ class Columns:
     """The rows that all branches of a tree have, and the columns found so far: what projects and domains like best."""
 
     def __init__(self, plans: Plans, sites: Sequence[Site]) -> None:
-        self.plans, self.case, self.sites, self.groups = plans, plans.case, sites, alike(plans.case)
+        case = plans.case
+        self.plans, self.case, self.sites, self.groups = plans, case, sites, alike(case)
         self.found: dict[object, Column] = {}
         self.row: dict[object, int] = {}
         self.sides: list[tuple[float, float]] = []
@@ -76,7 +77,16 @@ class Columns:
         for of, row in plans.rows.items():
             for name, factor in row.terms.items():
                 self.spoken[name][self.row[of]] = factor
+        for group, members in enumerate(self.groups):
+            for bundle in case.bundles(members[0]) if not sites else ():
+                if self._extreme(members[0], bundle):
+                    self._choose(self.start, group, bundle)
         self.grow(self.start)
+
+    def _extreme(self, project: str, bundle: Bundle) -> bool:
+        """Tell whether a project gets the least or the most of each kind, or nothing: all else lies between these."""
+        ends = {r.kind: self.case.amounts(r) for r in self.case.instance.requests_of[project]}
+        return all(gpus in (ends[kind][0], ends[kind][-1]) for kind, gpus in bundle.items())
 
     def _row(self, name: object, least: float, most: float) -> None:
         self.row[name] = len(self.sides)
@@ -106,12 +116,11 @@ class Columns:
         }
 
     def grow(self, priced: Priced) -> int:
-        """Add the best bundles, cuts and fillings at some prices; return how many are new. Without markets, add all."""
+        """Add the best bundles, cuts and fillings at some prices; return how many are new."""
         before = len(self.found)
-        for group, members in enumerate(self.groups if self.sites or not self.found else ()):
-            costs = priced.costs[members[0]]
-            for bundle in [min(costs, key=lambda bundle: (costs[bundle], bundle))] if self.sites else costs:
-                self._choose(priced, group, dict(bundle))
+        for group, members in enumerate(self.groups):
+            bundle, _ = min(priced.choices(members[0]), key=lambda choice: choice[1])
+            self._choose(priced, group, bundle)
         for at, market in enumerate(priced.markets):
             for children in set(market.domains):
                 cost, parts = fill(market, children)

@@ -43,7 +43,8 @@ MAY_KNOW = {
         "verify",
     },
     "whatif": {
-        *("allocate", "errors", "explain", "instance", "place", "plan", "slots", "solver", "solving", "verify"),
+        *("allocate", "errors", "explain", "instance", "joint", "place", "plan", "slots", "solver", "solving"),
+        "verify",
     },
     "certificate": {"errors", "instance", "io", "plan", "verify"},
     "certify": {"certificate", "instance", "place", "plan", "solver"},

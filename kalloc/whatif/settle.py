@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from kalloc.allocate.model import count, decode
+from kalloc.allocate.model import decode
 from kalloc.errors import InfeasibleError
 from kalloc.instance import Instance
 from kalloc.place.rooms import Rooms
@@ -24,8 +24,15 @@ class Settled:
     granted: Mapping[tuple[str, str], int]
     """GPUs by project and kind, where there are any."""
     merit: Fraction
-    proven: bool
-    """Whether no allocation that can be seated has more merit."""
+    bound: Fraction | None
+    """No allocation that can be seated has more merit; None where nothing was proven."""
+    seated: bool
+    """Whether seats were found, or are not in question."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether it can be seated, and none that can has more merit."""
+        return self.seated and self.bound == self.merit
 
     @cached_property
     def _totals(self) -> Counter[str]:
@@ -62,8 +69,8 @@ def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled |
             granted = decode(allocation, answer.values)
     except InfeasibleError:
         return None
-    proven = allocation.exact and (seated or not shaped) and answer.bound == -count(allocation, granted)
-    return Settled(granted, merit_of(instance, granted), proven)
+    bound = None if answer.bound is None or not allocation.exact else Fraction(-answer.bound, allocation.unit)
+    return Settled(granted, merit_of(instance, granted), bound, seated or not shaped)
 
 
 @dataclass

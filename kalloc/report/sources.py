@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from kalloc.instance.rows import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kalloc.instance import Instance
 
-TABLES = ("kinds", "pools", "quotas", "caps", "inventory", "projects", "requests", "placed")
 GRADE = re.compile(r"(?:^|;)\s*([HMDA])(?=:|\s*(?:;|$))")
 """What a source begins with, or a part of it after a semicolon: ``H: press; A: merit``."""
 ASSUMED = re.compile(r"\bassum(?:ed|ption|ptions)\b|가정|추정", re.IGNORECASE)
@@ -21,6 +23,12 @@ def grades(text: str) -> str:
     """Return the grades of a source in the order H, M, D, A; a text that says that it assumes has an A."""
     found = set(GRADE.findall(text)) | ({"A"} if ASSUMED.search(text) else set())
     return "".join(grade for grade in "HMDA" if grade in found)
+
+
+def _rows(instance: Instance, table: str) -> Iterator[Row]:
+    """Yield the rows of a table; none of what is no table."""
+    value = getattr(instance, table)
+    yield from (row for row in value if isinstance(row, Row)) if isinstance(value, tuple) else ()
 
 
 def sources(instance: Instance) -> pd.DataFrame:
@@ -33,10 +41,10 @@ def sources(instance: Instance) -> pd.DataFrame:
     import pandas as pd
 
     found = []
-    for table in TABLES:
+    for table in type(instance).model_fields:
         rows: Counter[str] = Counter()
         notes: dict[str, set[str]] = {}
-        for row in getattr(instance, table):
+        for row in _rows(instance, table):
             rows[row.source] += 1
             notes.setdefault(row.source, set()).add(row.note)
         part = []

@@ -135,7 +135,9 @@ def _complete_requests(
     for entry in tables["projects"]:
         level = entry.record.get("level")
         if level and not levels and level != NODE:
-            found.dropped(entry.where, f"project {entry.record['project']!r} wants one {level}: no source has levels")
+            found.dropped(
+                entry.where, f"project {entry.record.get('project')!r} wants one {level}: no source has levels"
+            )
             entry.record["level"] = None
 
 

@@ -39,7 +39,7 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
     names = _names(queues)
     for item in queues:
         parent, title = item.spec.get("parentQueue"), item.spec.get("displayName")
-        record = {"parent": names.get(str(parent), parent) if parent else top}
+        record = {"parent": names.get(str(parent), str(parent)) if parent else top}
         if title and title not in (item.name, item.original):
             record["title"] = str(title)
         facts.add("pools", item.where, pool=names[item.name], **record)

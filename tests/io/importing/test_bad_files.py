@@ -171,3 +171,31 @@ def test_command_line_joins(tmp_path: Path) -> None:
     assert "node 'n2' is in slurm-topology, but not in slurm-nodes" in done.stderr
     done = CliRunner().invoke(app, [*words, "--join", str(nodes)])
     assert (done.exit_code, "must be FORMAT:FILE" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "text"),
+    [
+        (
+            "kai",
+            "q.yaml",
+            "apiVersion: scheduling.run.ai/v2\nkind: Queue\nmetadata: {name: a}\nspec: {parentQueue: [b]}\n",
+        ),
+        ("topograph", "m.json", '{"blocks": 1.5, "switches": {"a": []}}'),
+        ("topograph", "m.yaml", "switches: [a]\nblocks: {a: b}\n"),
+        ("table", "projects.csv", "project,pool,level\n,lab,rack\n"),
+        ("slurm-nodes", "n.json", '{"nodes": [{"name": "a", "gres": 3, "state": {"a": 1}, "topology": []}]}'),
+        (
+            "kueue",
+            "k.json",
+            '{"kind": "Topology", "apiVersion": "kueue.x-k8s.io/v1", "metadata": {"name": "t"}, "spec": 1}',
+        ),
+        ("netbox", "d.json", '{"results": [1, {"name": {"a": []}, "site": [1]}]}'),
+    ],
+)
+def test_values_of_wrong_types(format: str, name: str, text: str, tmp_path: Path) -> None:
+    """A list where a name should be, a number for a mapping and the like are no reason for anything but defects."""
+    try:
+        imported(format, tmp_path, name, text, **GIVEN)
+    except InstanceError as error:
+        assert all(str(tmp_path) in defect.file for defect in error.defects)

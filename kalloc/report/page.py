@@ -92,7 +92,7 @@ def _facts(instance: Instance, plan: Plan, summary: Mapping[str, Any], words: Wo
     }
     if compared.before is not None and compared.after is not None:
         pictures["running"] = figures.running(compared.before, compared.after, words)
-    if summary["curve"]:
+    if summary.get("curve"):
         pictures["curve"] = figures.curve(summary["curve"], words)
     return {
         "shares": records(shares(instance, plan)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kalloc.bestfit import best_fit
 from kalloc.plan import Seat
-from kalloc.verify import Score, score
+from kalloc.verify import Score, score, verify
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ class Comparison:
     best_fit: Score
     unseated: int
     """GPUs for which best fit finds no room; what it scatters does not count them."""
+    broken: int
+    """Times that best fit breaks a rule besides, since it does not know all of them."""
     bound: int | None
     """Proven: no placement scores less."""
     running: int
@@ -54,6 +56,7 @@ def compare(instance: Instance, plan: Plan, bound: int | None) -> Comparison:
         plan=whole,
         best_fit=seated,
         unseated=whole.gpus - seated.gpus,
+        broken=sum(violation.rule != "seated" for violation in verify(instance, other)),
         bound=bound,
         running=len(running),
         before=_today(instance, plan) if running else None,

@@ -63,6 +63,7 @@ def test_fragmentation() -> None:
     [bar] = report.plot_fragmentation(instance, result.plan, result.fragmentation_bound).data
     assert list(bar.x) == [compared.best_fit.fragmentation, result.fragmentation, result.fragmentation_bound]
     assert (compared.running, compared.before is not None, compared.after is not None) == (2, True, True)
+    assert (compared.broken, compared.unseated) == (0, 0)
 
 
 def test_slots() -> None:

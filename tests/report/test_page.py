@@ -180,9 +180,9 @@ def test_proof_is_said_as_it_is() -> None:
     bare = replace(result, tiers=(replace(merit, bound=None), replace(scatter, bound=None)), fragmentation_bound=None)
     text = Outline(render(instance, bare.plan, bare.summary())).text
     assert text.count("nothing is proven") >= 3
-    other = {**result.summary(), "tiers": [{"name": "served", "value": 3.0, "bound": 4.0, "gap": 0.25, "given": None}]}
+    other = {**result.summary(), "tiers": [{"name": "speed", "value": 3.0, "bound": 4.0, "gap": 0.25, "given": None}]}
     text = Outline(render(instance, result.plan, other)).text
-    assert "Tier “served”: no plan that is as good on the earlier tiers gets past 4; this one has 3." in text
+    assert "Tier “speed”: no plan that is as good on the earlier tiers gets past 4; this one has 3." in text
 
 
 def test_words_are_the_same_in_both() -> None:

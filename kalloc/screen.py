@@ -75,11 +75,16 @@ def table_lines(rows: Sequence[Mapping[str, Any]], most: int | None = None) -> I
     for key, values in columns.items():
         values = [("no", "yes")[value] if isinstance(value, bool) else value for value in values]
         figures = all(value is None or isinstance(value, Real) for value in values)
-        cells = [key, *(number(value) if figures else cut(str(value), CELL) for value in values)]
+        cells = [key, *(_figure(value) if figures else cut(str(value), CELL) for value in values)]
         parts.append(_aligned(cells, right=figures))
     yield from ("  ".join(line).rstrip() for line in zip(*parts, strict=True))
     if len(rows) > len(shown):
         yield f"… and {len(rows) - len(shown):,} more"
+
+
+def _figure(value: float | Fraction | None) -> str:
+    """Return a figure; a small fraction with three digits."""
+    return f"{float(value):.3g}" if value is not None and 0 < abs(float(value)) < 1 else number(value)
 
 
 def _aligned(cells: Sequence[str], right: bool) -> list[str]:

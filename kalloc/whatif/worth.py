@@ -51,7 +51,10 @@ SMALL_NODES = 300
 
 
 def steps_of(instance: Instance) -> list[Step]:
-    """Return a step of every quota, of what is borrowed and lent already, of every cap, and of every owner's nodes."""
+    """Return a step of every quota, of what is borrowed and lent already, of every cap, and of every owner's nodes.
+
+    With a node the quotas of its owner, and of those above, grow alike.
+    """
     found = []
     for row in instance.quotas:
         gpus = _unit(instance, row.kind)
@@ -124,7 +127,10 @@ class _Parts:
         """Return the parts, without repetition, of the pools that the step's rule binds or whose nodes it adds to."""
         tree = self.instance.pool_tree
         if step.rule == "nodes":
+            kinds = (step.kind, ALL_KINDS)
+            grown = (pool for pool in tree.line(step.pool) if any((pool, kind) in tree.quotas for kind in kinds))
             touched = {pool for pool in tree.parent if tree.serves(step.pool, pool, step.kind)}
+            touched.update(*(tree.below[pool] for pool in grown))
         else:
             parent = tree.parent[step.pool] if step.rule in ("borrow", "lend") else None
             touched = set(tree.below[step.pool if parent is None else parent])
@@ -180,5 +186,13 @@ def _cap(row: Cap, gpus: int, instance: Instance) -> Instance:
 
 
 def _nodes(like: NodeGroup, instance: Instance) -> Instance:
+    """Add a node, and its GPUs to the quotas of its owner and of those above."""
     more = NodeGroup(path=like.path, kind=like.kind, gpus=like.gpus, owner=like.owner)
-    return instance.replace(inventory=(*instance.inventory, more))
+    line = instance.pool_tree.line(like.owner)
+    quotas = (
+        row.model_copy(update={"gpus": row.gpus + like.gpus})
+        if row.pool in line and row.kind in (like.kind, ALL_KINDS)
+        else row
+        for row in instance.quotas
+    )
+    return instance.replace(inventory=(*instance.inventory, more), quotas=tuple(quotas))

@@ -236,7 +236,7 @@ def test_command_refuses_a_plan_that_is_wrong(plan: Path, tmp_path: Path) -> Non
     summary["gpus"]["allocated"] += 8
     file.write_text(json.dumps(summary), encoding="utf-8")
     done = run(plan, "--out", tmp_path / "r.html")
-    assert (done.exit_code, "gpus.allocated" in done.stdout) == (1, True)
+    assert (done.exit_code, done.stdout, "gpus.allocated" in done.stderr) == (1, "", True)
     assert not (tmp_path / "r.html").exists()
 
 

@@ -32,8 +32,11 @@ def main() -> int:
         wrong = [*certificate.defects((folder / "plan.json").read_bytes())]
         wrong += [f"{name} does not say the same as plan.json" for name in stray_tables(plan, folder)]
         lines = [] if wrong else [*certificate.lines()]
-    except (InstanceError, OSError, *UNREADABLE) as error:
+    except (InstanceError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except UNREADABLE as error:
+        print(f"error: {folder / 'certificate.json'} is not as the reference says: {error!r}", file=sys.stderr)
         return 2
     for line in lines:
         print(f"{line.name:<24}{line.bound:>20,}  {line.trouble or ('certified' if line.certified else SOLVER)}")

@@ -72,6 +72,7 @@ class Certificate:
             if level:
                 self._level(name, bound, entry["proof"])
             elif name in ("merit", "fragmentation"):
+                self._foreseen()
                 prove = self._merit if name == "merit" else self._fragmentation
                 prove(bound, entry["proof"], given)
             else:
@@ -88,6 +89,12 @@ class Certificate:
         refuse_unless([of["levels"] for of in facts] == [[name]], f"one fact about {name} is needed")
         proven = fact(self.case, self.granted, facts[0])
         refuse_unless(bound <= proven, f"{proven} is proven, not {bound}")
+
+    def _foreseen(self) -> None:
+        """Refuse a proof about every plan where the plan at hand is none of those that it speaks of."""
+        for project in self.case.instance.project_of:
+            foreseen = self.granted.get(project, {}) in self.case.bundles(project)
+            refuse_unless(foreseen, f"project {project!r} gets what the proof does not foresee")
 
     def _merit(self, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
         """Refuse a bound of the merit of every plan that is not proven."""

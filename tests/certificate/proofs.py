@@ -44,6 +44,28 @@ def changed(document: Document) -> Iterator[tuple[str, Document]]:
             yield ".".join(map(str, path)), copied
 
 
+def broken(document: Document) -> Iterator[tuple[str, Document]]:
+    """Yield the document with one value of another kind, in every place in turn; and which place it was."""
+    others: tuple[Any, ...] = (None, "x", [], {}, -1, 1.5, True, float("inf"), 10**30, [[[]]])
+    for path, value in _values(document, ()):
+        for other in others:
+            if type(other) is not type(value) or isinstance(value, int):
+                copied = copy.deepcopy(document)
+                inner: Any = copied
+                for key in path[:-1]:
+                    inner = inner[key]
+                inner[path[-1]] = other
+                yield f"{'.'.join(map(str, path))} = {other!r}", copied
+
+
+def _values(part: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if path:
+        yield path, part
+    if isinstance(part, dict | list):
+        for key, inner in part.items() if isinstance(part, dict) else enumerate(part):
+            yield from _values(inner, (*path, key))
+
+
 def _numbers(part: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], float]]:
     if isinstance(part, dict | list):
         for key, inner in part.items() if isinstance(part, dict) else enumerate(part):

@@ -21,16 +21,18 @@ from kalloc.certificate.rows import RULES
 from kalloc.instance import Instance
 from kalloc.plan import Result
 from kalloc.verify import RULES as VERIFIED
+from kalloc.verify import claims
 from models import placement
-from tests.certificate.proofs import Document, changed, document_of, read, solved
+from tests.certificate.proofs import Document, broken, changed, document_of, read, solved
 from tests.engine.drawing import Size, instances, trees
 from tests.engine.judging import truth
-from tests.engine.test_against_reference import often
+from tests.engine.test_against_reference import often, on_thousands
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny"
 RICH = ("borrowing", "level-request", "mandatory", "part-taken-node", "staying-project", "weights-decide")
 """Instances whose certificates have every kind of fact among them."""
 SMALL = Size()
+WIDE = Size(nodes=8, gpus=8, projects=6, levels=3)
 TREES = Size(nodes=7, gpus=4, projects=5, levels=4)
 
 
@@ -100,6 +102,25 @@ def test_one_changed_number_is_caught_or_harmless(name: str) -> None:
     assert found and not any(found)
 
 
+@pytest.mark.parametrize("name", ["level-request", "staying-project"])
+def test_a_certificate_of_another_shape_is_refused(name: str) -> None:
+    """With any one value of another kind, nothing but a sentence comes of it, and nothing false is certified."""
+    instance = kalloc.load(TINY / name)
+    result = solved(instance)
+    best = best_of(instance, result)
+    assert best is not None
+    for place, other in broken(document_of(result)):
+        try:
+            certificate = read(instance, result, other)
+            list(certificate.defects(b""))
+            lines = list(certificate.lines())
+            found = tightest(instance, result, other)
+        except UNREADABLE:
+            continue
+        assert beyond(best, found) == [], place
+        assert all(line.certified or line.trouble or ".proof = None" in place for line in lines), place
+
+
 @given(instance=instances(SMALL), data=st.data())
 @often(100)
 def test_no_change_proves_what_is_not_true(instance: Instance, data: st.DataObject) -> None:
@@ -112,6 +133,27 @@ def test_no_change_proves_what_is_not_true(instance: Instance, data: st.DataObje
 def test_no_change_proves_what_is_not_true_of_trees(instance: Instance, data: st.DataObject) -> None:
     """The same where projects are scattered over several levels."""
     _nothing_beyond(instance, data)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("drawn", [instances(SMALL), instances(WIDE), trees(TREES)], ids=["small", "wide", "trees"])
+def test_thousands_are_certified_for_what_is_true(drawn: st.SearchStrategy[Instance]) -> None:
+    """On thousands of random instances the checker accepts what is written, and nothing beyond the optimum is proven."""
+    uncertified: list[str] = []
+
+    def check(instance: Instance) -> None:
+        try:
+            result = solved(instance)
+        except kalloc.InfeasibleError:
+            reject()
+        document, best = document_of(result), best_of(instance, result)
+        lines = list(read(instance, result, document).lines())
+        assert [line for line in lines if line.trouble] == []
+        uncertified.extend(line.name for line in lines if not line.certified)
+        assert best is None or beyond(best, tightest(instance, result, document)) == []
+
+    on_thousands(check, drawn)
+    assert len(uncertified) < 300, uncertified
 
 
 def _nothing_beyond(instance: Instance, data: st.DataObject) -> None:
@@ -145,6 +187,27 @@ def test_a_bound_that_is_too_good_is_refused() -> None:
     assert lines["spans of su"].trouble == "2 is proven, not 3"
     assert lines["merit"].trouble == "48.0 is proven, not 47.0"
     assert lines["fragmentation"].certified
+
+
+def test_what_a_proof_does_not_foresee_is_refused() -> None:
+    """A proof about every plan that leaves the plan at hand out proves nothing."""
+    instance = kalloc.load(TINY / "mandatory")
+    result = solved(instance)
+    certificate = read(instance, result, document_of(result))
+    del certificate.granted["m"]
+    lines = {line.name: line for line in certificate.lines()}
+    assert lines["merit"].trouble == "project 'm' gets what the proof does not foresee"
+
+
+def test_the_summary_counts_what_there_is() -> None:
+    """`kalloc verify` refuses a summary that counts other bounds than it has, or more certified ones."""
+    instance = kalloc.load(TINY / "cap")
+    result = solved(instance)
+    summary = result.summary()
+    assert claims(instance, result.plan, summary) == []
+    for counted in ({"bounds": 5, "certified": 4}, {"bounds": 4, "certified": 5}, {"bounds": 4, "certified": -1}):
+        [said] = claims(instance, result.plan, {**summary, "certified": counted})
+        assert str(said).startswith("score: certified")
 
 
 def test_another_plan_or_instance_is_told() -> None:

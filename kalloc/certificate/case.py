@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import product
-from math import gcd, lcm, prod
+from math import lcm, prod
 
 from kalloc.instance import ALL_KINDS, Instance, Request
 from kalloc.verify import Needs
@@ -132,12 +132,6 @@ class Case:
     def worth(self) -> dict[tuple[str, str], int]:
         """Merit of one GPU by project and kind, in units."""
         return {(row.project, row.kind): int(self._worth(row) * self.unit) for row in self.instance.requests}
-
-    @cached_property
-    def grain(self) -> int:
-        """What the merit of every plan is a multiple of, in units."""
-        worth = self.worth
-        return gcd(*(worth[r.project, r.kind] * gcd(r.min, self.instance.step(r)) for r in self.instance.requests)) or 1
 
     def _worth(self, row: Request) -> Fraction:
         merit = self.instance.project_of[row.project].merit

@@ -11,7 +11,7 @@ from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, RefusedError, refuse_unless
 from kalloc.certificate.facts import fact, score
-from kalloc.certificate.plans import Plans
+from kalloc.certificate.plans import TIERS, Plans
 from kalloc.instance import Instance
 from kalloc.plan import Plan
 from kalloc.verify import claims
@@ -71,12 +71,10 @@ class Certificate:
                 return Line(shown, bound, False)
             if level:
                 self._level(name, bound, entry["proof"])
-            elif name in ("merit", "fragmentation"):
-                self._foreseen()
-                prove = self._merit if name == "merit" else self._fragmentation
-                prove(bound, entry["proof"], given)
             else:
-                refuse_unless(False, f"this program knows no proof for the tier {name!r}")
+                self._foreseen()
+                prove = self._fragmentation if name == "fragmentation" else self._worth
+                prove(name, bound, entry["proof"], given)
         except RefusedError as error:
             return Line(shown, bound, False, str(error))
         except UNREADABLE as error:
@@ -96,22 +94,29 @@ class Certificate:
             foreseen = self.granted.get(project, {}) in self.case.bundles(project)
             refuse_unless(foreseen, f"project {project!r} gets what the proof does not foresee")
 
-    def _merit(self, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
-        """Refuse a bound of the merit of every plan that is not proven."""
-        grain = self.case.grain
-        most = Fraction(floor(-Plans(self.case).least(proof) / grain) * grain, self.case.unit)
+    def _floors(self, name: str) -> dict[str, int]:
+        """Return what the plan reaches on the tiers before one, as far as projects add to them one by one."""
+        tiers = [tier["name"] for tier in self.summary["tiers"]]
+        before = [tier for tier in tiers[: tiers.index(name)] if tier in TIERS] if name in tiers else []
+        return {tier: sum(TIERS[tier](self.case, *of) for of in self.granted.items()) for tier in before}
+
+    def _worth(self, name: str, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
+        """Refuse a bound of a tier that is not proven of every plan as good on the tiers before."""
+        refuse_unless(name in TIERS, f"this program knows no proof for the tier {name!r}")
+        case = self.case
+        step = gcd(*(TIERS[name](case, p, some) for p in case.instance.project_of for some in case.bundles(p))) or 1
+        least = Plans(case, name, self._floors(name)).least(proof)
+        most = Fraction(floor(-least / step) * step, case.unit if name == "merit" else 1)
         refuse_unless(float(most) <= bound, f"{float(most)} is proven, not {bound}")
 
-    def _fragmentation(self, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
+    def _fragmentation(self, name: str, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
         """Refuse a bound of fragmentation that is not proven, for the plans that it is said to hold for."""
-        tiers = [tier["name"] for tier in self.summary["tiers"]]
-        decided = "merit" in tiers[: tiers.index("fragmentation")] if "fragmentation" in tiers else False
-        merit = sum(self.case.merit(project, bundle) for project, bundle in self.granted.items()) if decided else 0
+        floors = self._floors(name)
         if "facts" in proof:
             if given is None and bound > 0:
-                Plans(self.case).only(proof["only"], self.granted, merit)
+                Plans(self.case, "merit", {}).only(proof["only"], self.granted, floors["merit"])
             proven = score(self.case, self.granted, [self.document["facts"][number] for number in proof["facts"]])
         else:
             step = gcd(*self.case.weights) or 1
-            proven = ceil(Plans(self.case, merit).least(proof) / step) * step
+            proven = ceil(Plans(self.case, name, floors).least(proof) / step) * step
         refuse_unless(bound <= max(0, proven), f"{proven} is proven, not {bound}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
@@ -59,20 +59,24 @@ def step_of(case: Case, pools: Collection[str], kind: str) -> int:
     return gcd(*(number for row in rows for number in (instance.amounts(row).start, instance.step(row)))) or 1
 
 
-class Plans:
-    """All plans: their merit is bounded, or with a merit that they have at least, their fragmentation."""
+TIERS: dict[str, Callable[[Case, str, Bundle], int]] = {"merit": Case.merit}
+"""Tiers to which every project adds what its bundle is worth, a whole number; the more the better."""
 
-    def __init__(self, case: Case, merit: int | None = None) -> None:
-        """``merit`` is what plans have at least, in units; without it merit itself is bounded."""
-        self.case, self.merit = case, merit
+
+class Plans:
+    """All plans that are as good on some tiers, and the tier that is bounded."""
+
+    def __init__(self, case: Case, goal: str, floors: Mapping[str, int]) -> None:
+        """``floors`` are what plans reach at least on earlier tiers; ``goal`` is one of ``TIERS``, or fragmentation."""
+        self.case, self.goal, self.floors = case, goal, floors
         self.rows = {(rule, row.key): row for rule, function in RULES.items() for row in function(case)}
         self.boxes = boxes(case)
-        self.weights = [0] * len(case.weights) if merit is None else case.weights
+        self.weights = case.weights if goal == "fragmentation" else [0] * len(case.weights)
 
     def least(self, node: Mapping[str, Any], path: tuple[Branch, ...] = ()) -> Fraction:
         """Return the least cost of all plans that a tree of questions proves: that of the side where it is less.
 
-        The cost is fragmentation, or where merit is bounded merit with a minus, in units.
+        The cost is fragmentation, or what a tier is worth with a minus.
         """
         if "split" not in node:
             return Fraction(Priced(self, node, path).total, node["denominator"])
@@ -81,13 +85,13 @@ class Plans:
         low.check(self.case)
         return min(self.least(node["at_most"], (*path, low)), self.least(node["more"], (*path, high)))
 
-    def only(self, node: Mapping[str, Any], granted: Granted, merit: int) -> None:
-        """Refuse prices at which a plan of so much merit may have another allocation.
+    def only(self, node: Mapping[str, Any], granted: Granted, value: int) -> None:
+        """Refuse prices at which a plan that reaches a value of the tier may have another allocation.
 
-        Whatever else a project gets must lose more than prices leave between bound and merit.
+        Whatever else a project gets must lose more than prices leave between bound and value.
         """
         priced = Priced(self, node, ())
-        slack = -priced.total - merit * node["denominator"]
+        slack = -priced.total - value * node["denominator"]
         for project, least in priced.least.items():
             within = [bundle for bundle, cost in priced.choices(project) if cost - least <= slack]
             refuse_unless(within == [granted.get(project, {})], f"project {project!r} may get something else")
@@ -99,15 +103,15 @@ class Priced:
     def __init__(self, plans: Plans, node: Mapping[str, Any], path: Sequence[Branch]) -> None:
         self.plans, self.case, self.denominator = plans, plans.case, node["denominator"]
         rules = [(rule, tuple(key), price) for rule in RULES for *key, price in node["rules"].get(rule, ())]
-        paid = [*node["branches"], node["merit"], *(price for _, _, price in rules)]
+        self.tiers: dict[str, int] = dict(node["tiers"])
+        paid = [*node["branches"], *self.tiers.values(), *(price for _, _, price in rules)]
         refuse_unless(all(type(x) is int and x >= 0 for x in paid), "prices are whole numbers of at least 0")
         refuse_unless(type(self.denominator) is int and self.denominator > 0, "a denominator is at least 1")
         self.branches = list(zip(path, node["branches"], strict=True))
         self.charge: Counter[Name] = Counter()
         self.total = self._rules(rules) + self._branches()
-        self.merit_price = self.denominator if plans.merit is None else node["merit"]
-        if plans.merit is not None:
-            self.total += node["merit"] * plans.merit
+        self.total += sum(price * plans.floors[tier] for tier, price in self.tiers.items())
+        self.tiers |= {plans.goal: self.denominator} if plans.goal in TIERS else {}
         self.markets = [self._market(entry) for entry in node["markets"]]
         apart(self.markets)
         self.total -= sum(market.gains() for market in self.markets)
@@ -142,14 +146,15 @@ class Priced:
 
     def choices(self, project: str) -> Iterator[tuple[Bundle, int]]:
         """Yield every bundle of a project with what it costs."""
-        case, scattered = self.case, self.markets or self.plans.merit is not None
+        case, scattered = self.case, self.markets or any(self.plans.weights)
         pool = case.instance.project_of[project].pool
         for bundle in case.bundles(project):
             cost = self._scattered(project, bundle) if scattered else 0
             if cost is not None:
                 cost += sum(self.charge["use", pool, kind] * gpus for kind, gpus in bundle.items())
                 cost += sum(price * of.side * of.counts(case, project, bundle) for of, price in self.branches)
-                yield bundle, cost - self.merit_price * case.merit(project, bundle)
+                cost -= sum(price * TIERS[tier](case, project, bundle) for tier, price in self.tiers.items())
+                yield bundle, cost
 
     def _scattered(self, project: str, bundle: Bundle) -> int | None:
         """Return what a project pays in markets, less what it needs; None where it could not sit even alone."""

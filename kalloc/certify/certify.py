@@ -12,7 +12,7 @@ from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, RefusedError
 from kalloc.certificate.facts import fact, score
-from kalloc.certificate.plans import Plans
+from kalloc.certificate.plans import TIERS, Plans
 from kalloc.certify.facts import Site, priced, sites
 from kalloc.certify.plans import Tree
 from kalloc.instance import Instance
@@ -54,10 +54,6 @@ class _Work:
         for row in result.plan.grants:
             if row.gpus:
                 self.granted[row.project] = {**self.granted.get(row.project, {}), row.kind: row.gpus}
-        names = [tier.name for tier in result.tiers]
-        decided = "merit" in names[: names.index("fragmentation")] if "fragmentation" in names else False
-        self.merit = sum(self.case.merit(p, bundle) for p, bundle in self.granted.items()) if decided else 0
-        """What plans have at least, in units, once fragmentation is decided."""
         self.weight = dict(zip(self.case.levels, self.case.weights, strict=True))
         self.costly = [level for level in self.case.levels if self.weight[level]]
         self.facts: dict[Run, tuple[dict[str, Any], int]] = {}
@@ -92,8 +88,8 @@ class _Work:
     def _tier(self, name: str, bound: float | None, given: str | None) -> Proof | None:
         if bound is None:
             return None
-        if name == "merit":
-            return self._merit(bound)
+        if name in TIERS:
+            return self._worth(name, bound)
         return self._fragmentation(bound, given) if name == "fragmentation" else None
 
     def _level(self, name: str, bound: int | None) -> Proof | None:
@@ -122,22 +118,30 @@ class _Work:
             self.facts[run] = entry, fact(self.case, self.granted, entry)
         return self.facts[run][1]
 
-    def _merit(self, bound: float) -> Proof | None:
-        """Return a proof of the most merit: prices of GPUs, in branches where they leave a gap.
+    def _floors(self, name: str) -> dict[str, int]:
+        """Return what the plan reaches on the tiers before one, as far as projects add to them one by one."""
+        names = [tier.name for tier in self.result.tiers]
+        before = [tier for tier in names[: names.index(name)] if tier in TIERS] if name in names else []
+        return {tier: sum(TIERS[tier](self.case, *of) for of in self.granted.items()) for tier in before}
+
+    def _worth(self, name: str, bound: float) -> Proof | None:
+        """Return a proof of the most of a tier: prices of GPUs, in branches where they leave a gap.
 
         Where projects must sit whole in one domain, parts of their levels get prices, too.
         """
-        case = self.case
+        case, unit = self.case, self.case.unit if name == "merit" else 1
+        step = gcd(*(TIERS[name](case, p, some) for p in case.instance.project_of for some in case.bundles(p))) or 1
 
         def enough(least: Fraction) -> bool:
-            return float(Fraction(floor(-least / case.grain) * case.grain, case.unit)) <= bound
+            return float(Fraction(floor(-least / step) * step, unit)) <= bound
 
         walls = sorted({case.level(row.project) for row in case.instance.projects} - {-1})
-        found = Tree(Plans(case), [], enough, self.limits).grow()
+        plans = Plans(case, name, self._floors(name))
+        found = Tree(plans, [], enough, self.limits).grow()
         if found is None and walls:
             runs: list[Run] = [(case.levels[level],) for level in walls]
             places = list(dict.fromkeys([*self._sites(runs), *self._sites(runs, linked=False)]))
-            found = Tree(Plans(case), places, enough, self.limits).grow()
+            found = Tree(plans, places, enough, self.limits).grow()
         return found
 
     def _fragmentation(self, bound: float, given: str | None) -> Proof | None:
@@ -148,9 +152,10 @@ class _Work:
         if score(self.case, self.granted, (self.facts[run][0] for run in runs)) >= bound:
             if given is not None:
                 return {"facts": runs}
-            free = {"denominator": 1, "merit": 0, "rules": {}, "branches": [], "markets": []}
+            free = {"denominator": 1, "tiers": {}, "rules": {}, "branches": [], "markets": []}
             try:
-                Plans(self.case).only(free, self.granted, self.merit)
+                merit = self._floors("fragmentation").get("merit", 0)
+                Plans(self.case, "merit", {}).only(free, self.granted, merit)
                 return {"facts": runs, "only": free}
             except RefusedError:
                 pass
@@ -193,7 +198,7 @@ class _Work:
         bundles = sum(len(case.bundles(project)) for project in case.instance.project_of)
         if case.instance.topology.node_count > MOST_NODES or bundles > MOST_BUNDLES:
             return None
-        plans = Plans(case, self.merit)
+        plans = Plans(case, "fragmentation", self._floors("fragmentation"))
         for partition in self._partitions(runs)[:MOST_PARTITIONS]:
             try:
                 found = Tree(plans, self._sites(partition), enough, self.limits).grow()

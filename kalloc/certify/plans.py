@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kalloc.certificate.case import Bundle, Case, covers
-from kalloc.certificate.plans import Branch, Plans, Priced, step_of
+from kalloc.certificate.plans import TIERS, Branch, Plans, Priced, step_of
 from kalloc.certificate.rows import RULES, Name
 from kalloc.certify.facts import DENOMINATORS, FINE, Site
 from kalloc.certify.walks import cut, fill
@@ -67,7 +67,8 @@ class Columns:
         for (rule, key), row in plans.rows.items():
             least = sum(factor * plans.boxes[name][0] for name, factor in row.terms.items() if name in plans.boxes)
             self._row((rule, key), -inf, row.most - least)
-        self._row("merit", plans.merit or 0, inf)
+        for tier, value in plans.floors.items():
+            self._row(("tier", tier), value, inf)
         for at, market in enumerate(self.start.markets):
             for children, count in Counter(market.domains).items():
                 self._row(("state", at, children), -inf, count)
@@ -109,7 +110,7 @@ class Columns:
             markets.append({"levels": list(site.levels), **entry})
         return {
             "denominator": denominator,
-            "merit": round(abs(duals.get("merit", 0.0)) * denominator) if self.plans.merit is not None else 0,
+            "tiers": {tier: price("tier", tier) for tier in self.plans.floors},
             "rules": {rule: rows for rule, rows in rules.items() if rows},
             "branches": [price("branch", at) for at in range(branches)],
             "markets": markets,
@@ -131,12 +132,14 @@ class Columns:
     def _choose(self, priced: Priced, group: int, bundle: Bundle) -> None:
         """Add a bundle of a group, cut as is best at some prices."""
         case, project, weights = self.case, self.groups[group][0], self.plans.weights
-        pool, merit = case.instance.project_of[project].pool, case.merit(project, bundle)
-        entries: Counter[int] = Counter({self.row["group", group]: 1, self.row["merit"]: merit})
+        pool = case.instance.project_of[project].pool
+        worth = {tier: value(case, project, bundle) for tier, value in TIERS.items()}
+        entries: Counter[int] = Counter({self.row["tier", tier]: worth[tier] for tier in self.plans.floors})
+        entries[self.row["group", group]] = 1
         for kind, gpus in bundle.items():
             for row, factor in self.spoken["use", pool, kind].items():
                 entries[row] += factor * gpus
-        cost, counted = -merit if self.plans.merit is None else 0, set[int]()
+        cost, counted = -worth.get(self.plans.goal, 0), set[int]()
         for at, market in enumerate(priced.markets):
             if market.sees(project, bundle):
                 more, parts = cut(market, project, bundle)
@@ -160,7 +163,8 @@ class Program:
         dear = float(DEAR * (1 + max((abs(column.cost) for column in columns.found.values()), default=0)))
         for name, (least, most) in columns.plans.boxes.items():
             self.program.add(0.0, [(row, float(f)) for row, f in columns.spoken[name].items()], float(most - least))
-        outs = [*(columns.row["group", group] for group in range(len(columns.groups))), columns.row["merit"]]
+        outs = [columns.row["group", group] for group in range(len(columns.groups))]
+        outs += [columns.row["tier", tier] for tier in columns.plans.floors]
         for row in [*outs, *(len(columns.sides) + at for at, branch in enumerate(path) if branch.more)]:
             self.program.add(dear, [(row, 1.0)])
 

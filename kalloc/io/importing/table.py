@@ -13,7 +13,8 @@ from kalloc.io.importing.headings import APPLICATIONS, FLAGS, LEVELS, STATES, co
 from kalloc.io.importing.kinds import read_kind
 from kalloc.io.importing.mapping import TableMapping, read_mapping
 from kalloc.io.importing.options import ImportOptions
-from kalloc.io.importing.sheets import Cell, Sheet, sheets
+from kalloc.io.importing.sheets import Sheet, sheets
+from kalloc.io.importing.workbooks import Cell
 from kalloc.io.tables import columns as columns_of_instance
 from kalloc.io.tables import fields
 

@@ -215,7 +215,7 @@ def test_unreadable_workbooks(tmp_path: Path) -> None:
         for _ in range(300):
             stream.write(bytes(2**20))
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    for name, message in (("a.xlsx", "no workbook"), ("bomb.xlsx", "larger than 256 MiB"), ("a.parquet", "no Parquet")):
+    for name, message in (("a.xlsx", "no workbook"), ("bomb.xlsx", "larger than 128 MiB"), ("a.parquet", "no Parquet")):
         with pytest.raises(InstanceError, match=message):
             read(tmp_path / name)
 
@@ -303,4 +303,33 @@ def test_empty_names_in_every_table(tmp_path: Path) -> None:
         ("placed", 4, "gpus"),
         ("pools", 2, "pool"),
         ("quotas", 2, "pool"),
+    ]
+
+
+def test_far_cells(tmp_path: Path) -> None:
+    """A sheet that reaches from its first cell to the last one that Excel has is refused before it is made."""
+    path = write_workbook(tmp_path / "b.xlsx", {"inventory": [["host", "kind", "gpus"], ["a", "H200", 8]]})
+    assert len(read(path).instance.inventory) == 1
+    for place, reason in (("XFD1048576", "reach over 17,179,869,184 cells"), ("A&#49;", "at no place that there is")):
+        far = tmp_path / "far.xlsx"
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(far, "w") as other:
+            for name in archive.namelist():
+                cell = f'<row r="9"><c r="{place}"><v>1</v></c></row></sheetData>'.encode()
+                other.writestr(name, archive.read(name).replace(b"</sheetData>", cell))
+        with pytest.raises(InstanceError, match=reason):
+            read(far)
+
+
+def test_parquet_of_one_long_text(tmp_path: Path) -> None:
+    """A text that a Parquet file has once and names in every row is counted as often as it is there."""
+    names = pa.DictionaryArray.from_arrays(pa.array([0] * 5000), pa.array(["x" * 2**16]))
+    pq.write_table(pa.table({"host": names, "kind": names}), tmp_path / "inventory.parquet")
+    with pytest.raises(InstanceError, match="is larger than 256 MiB when it is unpacked"):
+        read(tmp_path / "inventory.parquet")
+
+
+def test_other_workbooks(tmp_path: Path) -> None:
+    """Workbooks of other kinds are not read; the message says what to do."""
+    assert refused("table", tmp_path, "a.ods", "x") == [
+        "a.ods: workbooks of the kind .ods are not read; save it as .xlsx"
     ]

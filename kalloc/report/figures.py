@@ -37,6 +37,8 @@ MOST_NODES = 24
 def plot_flow(instance: Instance, plan: Plan, *, lang: str = "en") -> Figure:
     """Return how GPUs flow from large pools through programmes to sites, as a Sankey diagram of plotly.
 
+    It is empty where nothing is seated.
+
     Raises:
         KallocError: where plotly is not installed.
         ValueError: for a language that there are no words of.
@@ -65,7 +67,8 @@ def plot_flow(instance: Instance, plan: Plan, *, lang: str = "en") -> Figure:
         "thickness": 14,
         "line": {"width": 0},
     }
-    found = graph.Figure(graph.Sankey(node=node, link=link, valueformat=",d", valuesuffix=" GPU"))
+    sankey = graph.Sankey(node=node, link=link, valueformat=",d", valuesuffix=" GPU")
+    found = graph.Figure(sankey if ids else ())
     return _styled(found, height=max(260, min(900, 30 * len(ids) + 60)))
 
 

@@ -86,10 +86,11 @@ def _facts(instance: Instance, plan: Plan, summary: Mapping[str, Any], words: Wo
     title = {row.pool: row.title or row.pool for row in instance.pools}
     flow, ledger = flows(instance, plan), slots(instance, plan)
     pictures = {
-        "flow": figures.plot_flow(instance, plan, lang=words.lang),
         "scatter": figures.fragmentation(compared, words),
         "slots": figures.plot_slots(instance, plan, lang=words.lang),
     }
+    if len(flow):
+        pictures["flow"] = figures.plot_flow(instance, plan, lang=words.lang)
     if compared.before is not None and compared.after is not None:
         pictures["running"] = figures.running(compared.before, compared.after, words)
     if summary.get("curve"):

@@ -230,14 +230,14 @@ function showNode(node) {
   );
 }
 
-// Choose a project: ring what holds it, and open the smallest domain that holds all of it.
+// Choose a project: ring what holds it, and open a domain that holds all of it, as large as all its nodes can be drawn.
 function choose(project, jump = true) {
   state.project = project;
   const nodes = SEATS.get(project) || [];
   if (nodes.length && jump) {
     let place = above(nodes[0], DEPTH);
     while (place.inside && !nodes.every((node) => above(node, place.depth) === place)) place = place.inside;
-    if (place.depth >= DEPTH && place.inside) place = above(place, Math.max(0, DEPTH - 2));
+    while (place.inside && place.inside.nodes <= OVERVIEW) place = place.inside;
     state.place = place;
   }
   draw();

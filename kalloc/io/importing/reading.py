@@ -69,6 +69,16 @@ def text_of(path: Path, limit: int = MAX_TEXT) -> str:
         return read_text(path, limit)
 
 
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file with their numbers, as editors count them.
+
+    Raises:
+        InstanceError: where it is no text.
+    """
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
+        yield number, line.removesuffix("\r")
+
+
 def is_json(path: Path) -> bool:
     """Tell whether a file is JSON: its text begins as an object or a list, and its name does not say YAML."""
     if path.suffix in (".yaml", ".yml"):

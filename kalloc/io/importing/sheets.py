@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def _text(path: Path, found: Findings) -> str:
 def _csv_rows(path: Path, text: str, separator: str) -> Iterator[Numbered]:
     """Yield the records of a CSV text; the number of a record is its row in a spreadsheet."""
     number = 0
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
         number += 1
         try:

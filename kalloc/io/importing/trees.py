@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kalloc.instance.checks import nearest
+from kalloc.instance.checks import Hints
 from kalloc.io.hostlists import MAX_HOSTS, HostListError, expand
 from kalloc.io.importing.facts import Findings, NodeFact, Where
+
+MAX_RANKS = 64
+"""Switches one below the other; no network has half as many."""
 
 
 @dataclass
@@ -39,10 +42,11 @@ def expanded(text: str, where: Where, found: Findings) -> list[str]:
 def parents(switches: Switches, found: Findings) -> dict[str, str]:
     """Return the switch above each that has one; unknown children and cycles are defects."""
     above: dict[str, str] = {}
+    hints = Hints(switches)
     for switch in switches.values():
         for child in switch.children:
             if child not in switches:
-                message = f"{switch.name!r} holds {child!r}, which nothing describes; {nearest(child, switches)}"
+                message = f"{switch.name!r} holds {child!r}, which nothing describes{hints.of(child)}"
                 found.wrong(switch.where, message)
             elif child in above:
                 message = f"{child!r} hangs below {above[child]!r} and {switch.name!r}; the first is taken"
@@ -99,7 +103,14 @@ def place_by_height(switches: Switches, level: str, found: Findings) -> tuple[tu
     above = parents(switches, found)
     found.raise_if_any()
     rank = heights(switches, above)
-    names = [f"{level}{height}" for height in range(max(rank.values(), default=-1) + 1)]
+    most = max(rank.values(), default=-1)
+    if most >= MAX_RANKS:
+        top = next(name for name, height in rank.items() if height == most)
+        found.wrong(
+            switches[top].where, f"under {top!r} are {most} switches one below the other, more than {MAX_RANKS}"
+        )
+        found.raise_if_any()
+    names = [f"{level}{height}" for height in range(most + 1)]
     return tuple(reversed(names)), place_by_rank(switches, above, rank, names, found)
 
 

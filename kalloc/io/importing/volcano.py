@@ -11,7 +11,7 @@ from kalloc.io.importing.facts import Facts, Findings, Pattern
 from kalloc.io.importing.objects import Object, by_kind, maps, texts, whole
 from kalloc.io.importing.options import ImportOptions
 from kalloc.io.importing.patterns import simple
-from kalloc.io.importing.trees import Switch, parents, place_by_rank, place_over
+from kalloc.io.importing.trees import MAX_RANKS, Switch, parents, place_by_rank, place_over
 
 GROUP = "topology.volcano.sh"
 
@@ -63,6 +63,8 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
     levels = [every.names[tier] for tier in order]
     if len(set(levels)) < len(levels):
         found.wrong(next(iter(every.items.values())).where, f"two tiers have one name: {', '.join(levels)[:200]}")
+    if len(order) > MAX_RANKS:
+        found.wrong(next(iter(every.items.values())).where, f"there are {len(order)} tiers, more than {MAX_RANKS}")
     found.raise_if_any()
     rank = {name: order.index(tier) for name, tier in every.tiers.items()}
     return _facts(every, above, rank, levels, found)

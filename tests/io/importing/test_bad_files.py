@@ -199,3 +199,22 @@ def test_values_of_wrong_types(format: str, name: str, text: str, tmp_path: Path
         imported(format, tmp_path, name, text, **GIVEN)
     except InstanceError as error:
         assert all(str(tmp_path) in defect.file for defect in error.defects)
+
+
+def test_deep_chain(tmp_path: Path) -> None:
+    """Switches that hang one below the other without an end are refused, not followed."""
+    text = (
+        "".join(f"SwitchName=s{i} Switches=s{i + 1} Nodes=n{i}\n" for i in range(20_000))
+        + "SwitchName=s20000 Nodes=n\n"
+    )
+    assert refused("slurm-topology", tmp_path, "t.conf", text, **GIVEN) == [
+        "t.conf, line 1: under 's0' are 20000 switches one below the other, more than 64"
+    ]
+
+
+def test_many_unknown_children(tmp_path: Path) -> None:
+    """Hints for what was meant end before they take long, and so do defects."""
+    start = time.perf_counter()
+    text = "".join(f"SwitchName=s{i} Switches=t[{i}-{i + 9}]\n" for i in range(5_000))
+    assert len(refused("slurm-topology", tmp_path, "t.conf", text, **GIVEN)) == 1000
+    assert time.perf_counter() - start < 10

@@ -1,7 +1,8 @@
-"""The site of docs/: ``python -m sphinx -W -c docs . site`` builds it. Its contents are those of index.md."""
+"""The site of docs/: ``python -m sphinx -W -c docs . build/site`` builds it. Its contents are those of index.md."""
 
 import os
 import re
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -9,15 +10,17 @@ from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
-os.environ["KALLOC_ROOT"] = str(ROOT)
-"""Where notebooks begin: beside `instances`."""
+SCRATCH = tempfile.TemporaryDirectory()
+(Path(SCRATCH.name) / "instances").symlink_to(ROOT / "instances")
+os.environ |= {"NOTEBOOK_DIRECTORY": SCRATCH.name, "PLOTLY_RENDERER": "notebook"}
+"""Notebooks begin in a directory beside `instances` where they may write; their figures need no network."""
 
 project = "kalloc"
 version = release = metadata.version("kalloc")
 author = copyright = "the authors of kalloc"
 root_doc = "docs/index"
 include_patterns = ["README.md", "docs/**.md", "instances/**.md", "models/**.md"]
-exclude_patterns = [".*", "**/.*", "build", "dist", "site"]
+exclude_patterns = [".*", "**/.*", "build", "dist"]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 myst_heading_anchors = 4

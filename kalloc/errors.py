@@ -52,12 +52,19 @@ class OutputError(KallocError):
 
 
 class InfeasibleError(KallocError):
-    """No plan can exist. ``clash`` names a smallest set of requests and rules that exclude each other."""
+    """No plan can exist.
 
-    def __init__(self, clash: Sequence[str]) -> None:
-        self.clash = tuple(clash)
+    ``clash`` names a smallest set of requests and rules that exclude each other; ``relaxation`` the cheapest way to a
+    plan, by the GPUs that rules allow more or requests do without, where one is known.
+    """
+
+    def __init__(self, clash: Sequence[str], relaxation: Sequence[str] = (), gpus: int = 0) -> None:
+        self.clash, self.relaxation, self.gpus = tuple(clash), tuple(relaxation), gpus
         lines = ["no plan can exist: these exclude each other, drop or loosen one of them:"]
-        super().__init__("\n".join(lines + [f"  {item}" for item in self.clash]))
+        lines += [f"  {item}" for item in self.clash]
+        if self.relaxation:
+            lines.append(f"the cheapest way to a plan loosens {gpus:,} GPUs in all:")
+        super().__init__("\n".join(lines + [f"  {item}" for item in self.relaxation]))
 
 
 class NoPlanError(KallocError):

@@ -166,6 +166,17 @@ class Result:
     """The rows of blocks.csv: see :func:`kalloc.slots.block_costs`."""
     curve: tuple[tuple[float, int, int | None], ...] = ()
     """Seconds since the start, fragmentation score and bound, each time that something better was known."""
+    certificate: Mapping[str, Any] | None = None
+    """What certificate.json holds, but for the hash of plan.json: see :func:`kalloc.certify.certify`."""
+
+    @property
+    def certified(self) -> dict[str, int] | None:
+        """How many bounds there are, and for how many the certificate has a proof; None without a certificate."""
+        if self.certificate is None:
+            return None
+        entries = [*self.certificate["tiers"].values(), *self.certificate["levels"].values()]
+        bounds = [entry for entry in entries if entry["bound"] is not None]
+        return {"bounds": len(bounds), "certified": sum(entry["proof"] is not None for entry in bounds)}
 
     @cached_property
     def anytime(self) -> pd.DataFrame:
@@ -192,6 +203,7 @@ class Result:
             "fragmentation": {"score": self.fragmentation, "bound": self.fragmentation_bound, "levels": levels},
             "slots": [dict(row) for row in self.slots],
             "blocks": [dict(row) for row in self.blocks],
+            "certified": self.certified,
             "seconds": dict(self.seconds),
             "peak_memory_mib": self.peak_memory_mib,
             "curve": [dict(zip(("seconds", "score", "bound"), point, strict=True)) for point in self.curve],
@@ -206,6 +218,7 @@ class Result:
         gpus = ", ".join(f"{count:,} {what}" for what, count in self.gpus.items())
         pools = self.plan.allocations.groupby("pool", sort=False)["gpus"].sum().reset_index()
         levels = pd.DataFrame.from_dict(known["fragmentation"]["levels"], orient="index").rename_axis("level")
-        tables = (pools, pd.DataFrame(known["tiers"]), levels.astype("Int64").reset_index())
-        shown = "\n".join(table.to_html(index=False, na_rep="–", float_format="{:,.6g}".format) for table in tables)
+        tiers = pd.DataFrame([{**tier, "given": tier["given"] or "nothing"} for tier in known["tiers"]])
+        tables = (pools, tiers, levels.astype("Int64").reset_index())
+        shown = "\n".join(table.to_html(index=False, na_rep="–", float_format="{:,.10g}".format) for table in tables)
         return f"<p><strong>{escape(head)}</strong><br>GPUs: {escape(gpus)}</p>\n{shown}"

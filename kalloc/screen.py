@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from numbers import Real
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -17,6 +19,8 @@ NAME = 30
 """Columns of a name."""
 WIDTH = 80
 """Columns of a line, at most."""
+CELL = 48
+"""Columns of a text in a table of rows."""
 
 
 def size(instance: Instance) -> str:
@@ -38,7 +42,9 @@ def result_lines(instance: Instance, result: Result) -> Iterator[str]:
     yield ""
     memory = f"peak memory {result.peak_memory_mib:,} MiB"
     yield f"termination {result.termination}, solution {result.solution}, verified, {memory}"
-    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items())
+    if result.certified is not None:
+        yield f"certified: {result.certified['certified']} of {result.certified['bounds']} bounds"
+    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items() if name != "certify")
     yield from wrap(f"seconds: {spent}", WIDTH, subsequent_indent=" " * len("seconds: "))
 
 
@@ -49,11 +55,44 @@ def cut(name: str, width: int = NAME) -> str:
     return name if cell_len(name) <= width else f"{set_cell_size(name, width - 1).rstrip()}…"
 
 
-def number(value: float | None) -> str:
+def number(value: float | Fraction | None) -> str:
     """Return a figure with its thousands marked; a dash for none."""
     if value is None:
         return "–"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    return f"{int(value):,}" if value == int(value) else f"{float(value):,.2f}"
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]], most: int | None = None) -> Iterator[str]:
+    """Return a table of rows with the same keys: texts to the left, figures to the right; the first ``most`` of them.
+
+    Figures are numbers or None; what is cut off is counted in a last line.
+    """
+    if not rows:
+        return
+    shown = rows[:most]
+    columns = {key: [row[key] for row in shown] for key in rows[0]}
+    parts: list[list[str]] = []
+    for key, values in columns.items():
+        values = [("no", "yes")[value] if isinstance(value, bool) else value for value in values]
+        figures = all(value is None or isinstance(value, Real) for value in values)
+        cells = [key, *(_figure(value) if figures else cut(str(value), CELL) for value in values)]
+        parts.append(_aligned(cells, right=figures))
+    yield from ("  ".join(line).rstrip() for line in zip(*parts, strict=True))
+    if len(rows) > len(shown):
+        yield f"… and {len(rows) - len(shown):,} more"
+
+
+def _figure(value: float | Fraction | None) -> str:
+    """Return a figure; a small fraction with three digits."""
+    return f"{float(value):.3g}" if value is not None and 0 < abs(float(value)) < 1 else number(value)
+
+
+def _aligned(cells: Sequence[str], right: bool) -> list[str]:
+    from rich.cells import cell_len
+
+    width = max(map(cell_len, cells))
+    blanks = [" " * (width - cell_len(cell)) for cell in cells]
+    return [blank + cell if right else cell + blank for cell, blank in zip(cells, blanks, strict=True)]
 
 
 def _pools(instance: Instance, result: Result) -> Iterator[str]:

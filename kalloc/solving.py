@@ -13,7 +13,7 @@ from kalloc.allocate.decode import Granted, decode
 from kalloc.allocate.lexicographic import NoAnswerError, Search, Settled
 from kalloc.allocate.model import Allocation
 from kalloc.allocate.tiers import prepare, settle
-from kalloc.clash import clash_of
+from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
 from kalloc.explain import explained
 from kalloc.instance import Instance
@@ -54,6 +54,8 @@ class Run:
     instance: Instance
     limits: Limits
     on_progress: Callable[[Progress], None] | None
+    explains: bool = True
+    """Whether it is found out why no plan can exist, where none can."""
     needs: Needs = field(init=False)
     """Made once: it remembers what it has computed."""
     started: float = field(default_factory=time.monotonic)
@@ -152,7 +154,7 @@ def allocate(run: Run, rooms: Rooms) -> Allocated:
     except NoAnswerError as error:
         if error.infeasible:
             allocation.model.truncate(rows, size)
-            raise InfeasibleError(clash_of(allocation, run.limits)) from None
+            raise InfeasibleError(*(why_impossible(allocation, run.limits) if run.explains else ([],))) from None
         raise NoPlanError("no allocation was found within the limits; give more time") from None
     run.cut_short |= half.over
     run.seconds["allocate"] = time.monotonic() - began

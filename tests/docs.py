@@ -26,7 +26,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*|\{[\w-]+\}[^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CELL = "{code-cell} python"
 PATH = re.compile(r"^`([\w./-]+)`\s*\Z", re.MULTILINE)
-SHELL = f'kalloc() {{ "{sys.executable}" -m kalloc "$@"; }}\n'
+SHELL = f'kalloc() {{ "{sys.executable}" -m kalloc "$@"; }}\npython() {{ "{sys.executable}" "$@"; }}\n'
 MASKS = (
     (re.compile(r"^seconds: .*$", re.MULTILINE), "seconds"),
     (re.compile(r"peak memory [\d,]+ MiB"), "peak memory"),

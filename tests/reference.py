@@ -30,10 +30,11 @@ table a million rows and 256 MiB, a line of it 1 MiB, a document 128 MiB, all un
 PLAN = """\
 # A plan
 
-`kalloc solve INSTANCE --out DIR` writes `plan.json`, its tables and `summary.json` into `DIR`, all or nothing: an
-earlier plan there is replaced in one step, and a directory with anything else in it is refused. `plan.json` and the
-tables are the same bytes for the same input, seed and threads when no time limit is reached; what differs from run to
-run is in `summary.json` alone, which is also what `--json` prints.
+`kalloc solve INSTANCE --out DIR` writes `plan.json`, its tables, `summary.json` and
+[`certificate.json`](certificate.md) into `DIR`, all or nothing: an earlier plan there is replaced in one step, and a
+directory with anything else in it is refused. `plan.json` and the tables are the same bytes for the same input, seed
+and threads when no time limit is reached; what differs from run to run is in `summary.json` alone, which is also what
+`--json` prints.
 """
 
 TIERS = """\
@@ -84,6 +85,7 @@ def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
         "gpus": "Gpus",
         "fragmentation": "Fragmentation",
         "fragmentation.levels": "Level",
+        "certified": "Certified",
         "curve": "CurvePoint",
         "slots": "Slot",
         "blocks": "Block",

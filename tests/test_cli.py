@@ -157,7 +157,7 @@ def test_json(small: Path, tmp_path: Path, stand_in: Callable[[Solve], None]) ->
     assert answer.exit_code == 0, answer.stderr
     summary = json.loads(answer.stdout)
     assert summary == read_summary(tmp_path / "plan")
-    assert list(summary["seconds"]) == ["load", "allocate", "place", "verify", "write", "total"]
+    assert list(summary["seconds"]) == ["load", "allocate", "place", "verify", "certify", "write", "total"]
     assert summary["seconds"]["allocate"] == 0.25
     assert summary["seconds"]["total"] > summary["seconds"]["load"] + summary["seconds"]["write"] > 0
     assert summary["peak_memory_mib"] > 10

@@ -182,7 +182,13 @@ def test_summary_keys() -> None:
     assert sorted(listed("plan.md", "summary.json")) == sorted(set(keys(summary)))
 
 
-@pytest.mark.parametrize("command", ["solve", "check", "verify", "report", "schema", "explain", "export", "generate"])
+COMMANDS = (
+    *("solve", "check", "verify", "report", "schema", "export", "generate"),
+    *("explain", "compare", "frontier", "stress", "worth"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_command_line(command: str) -> None:
     """The page of the command line lists the options of a command, with the defaults that `--help` tells."""
     page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")

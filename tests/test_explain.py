@@ -48,7 +48,7 @@ CASES: dict[str, tuple[Instance, str]] = {
             projects=(P,),
             requests=(ask("p", 1, 4), ask("p", 1, 4, kind="b")),
         ),
-        "None of the 4 h asked for are granted. The project takes one kind and gets 4 b.",
+        "Instead of the 4 h asked for, 4 b are granted: the project takes one kind.",
     ),
     "no_nodes": (
         make(

@@ -1,6 +1,6 @@
 """The command line: the only place that prints. Each module adds its commands to the one application."""
 
-from kalloc.cli import checks, explaining, exporting, importing, make, reporting, solve
+from kalloc.cli import checks, explaining, exporting, importing, make, reporting, solve, whatif
 from kalloc.cli.app import app, main
 from kalloc.cli.live import ProgressPrinter
 
@@ -15,4 +15,5 @@ __all__ = [
     "make",
     "reporting",
     "solve",
+    "whatif",
 ]

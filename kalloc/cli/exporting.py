@@ -26,35 +26,31 @@ def _known(name: str) -> str:
 @app.command()
 def export(
     format: Annotated[str, typer.Argument(metavar="FORMAT", callback=_known, help=", ".join(FORMATS))],
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="[INSTANCE] [DIR]", help="An instance, the directory of a plan, or both.")
-    ],
+    given: Annotated[Path, typer.Argument(metavar="INSTANCE|DIR", help="An instance, or the directory of a plan.")],
+    plan: Annotated[Path | None, typer.Argument(metavar="DIR", help="The directory of a plan of the instance.")] = None,
+    *,
     out: Annotated[Path, typer.Option("--out", help="Where to write it: a directory, or a file for excel.")],
 ) -> None:
     """Write a plan, or an instance without one, for another system."""
     import kalloc.io
 
     with Run().told():
-        instance, plan = _read(paths)
-        for note in kalloc.io.export(format, instance, plan, out):
+        instance, decided = _read(given, plan)
+        for note in kalloc.io.export(format, instance, decided, out):
             print(f"note: {note}", file=sys.stderr)
         print(f"{format}: in {out}")
 
 
-def _read(paths: list[Path]) -> tuple[Instance | None, Plan | None]:
+def _read(given: Path, directory: Path | None) -> tuple[Instance | None, Plan | None]:
     """Read an instance, a plan, or an instance and a plan that keeps its rules."""
     import kalloc.io
     from kalloc.errors import OutputError
     from kalloc.verify import verify
 
-    if len(paths) > 2:
-        raise OutputError(f"export takes an instance and the directory of a plan, not {len(paths)} paths")
-    if len(paths) == 1:
-        alone = paths[0]
-        if alone.name == "plan.json" or (alone / "plan.json").exists():
-            return None, kalloc.io.read_plan(alone)
-        return kalloc.io.load(alone), None
-    instance, plan = kalloc.io.load(paths[0]), kalloc.io.read_plan(paths[1])
+    if directory is None:
+        alone = given.name == "plan.json" or (given / "plan.json").exists()
+        return (None, kalloc.io.read_plan(given)) if alone else (kalloc.io.load(given), None)
+    instance, plan = kalloc.io.load(given), kalloc.io.read_plan(directory)
     if broken := verify(instance, plan):
-        raise OutputError(f"the plan breaks {len(broken)} rules, the first: {broken[0]}; see all with kalloc verify")
+        raise OutputError(f"the plan breaks a rule: {broken[0]}; kalloc verify tells all that it breaks")
     return instance, plan

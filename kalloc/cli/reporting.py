@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,10 @@ import typer
 from kalloc.cli.app import InstancePath, app
 from kalloc.cli.checks import violations
 from kalloc.cli.running import Run
+from kalloc.errors import KallocError
+
+SHOWN = 10
+"""Violations that are shown of a plan that is refused."""
 
 
 class Language(StrEnum):
@@ -37,9 +40,8 @@ def report(
         summary = kalloc.io.read_summary(plan)
         wrong = violations(loaded, decided, summary, plan)
         if wrong:
-            print("\n".join(wrong))
-            print("no report is written of a plan that does not pass its check", file=sys.stderr)
-            raise typer.Exit(1)
+            head = f"the plan in {plan} does not pass its check, so no report is written; kalloc verify lists it all:"
+            raise KallocError("\n".join([head, *(f"  {item}" for item in wrong[:SHOWN])]))
         from kalloc.report import render
 
         page = render(loaded, decided, summary, lang=lang.value).encode()

@@ -46,7 +46,7 @@ class Run:
             defects = [vars(defect) for defect in error.defects]
             self._fail(2, "error", str(error), {"defects": defects})
         except InfeasibleError as error:
-            self._fail(3, "infeasible", str(error), {"clash": list(error.clash)})
+            self._fail(3, "infeasible", str(error), _why(error))
         except NoPlanError as error:
             self._fail(4, "interrupted" if self.stop.is_set() else "time_limit", str(error), {})
         except KallocError as error:
@@ -110,3 +110,8 @@ def peak_memory_mib(workers: int = 0) -> int:
         return int(status.partition("VmHWM:")[2].split()[0]) // 1024 + others
     except (OSError, IndexError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit + others
+
+
+def _why(error: InfeasibleError) -> dict[str, Any]:
+    """Return what programs are told when no plan can exist."""
+    return {"clash": list(error.clash), "relaxation": list(error.relaxation), "gpus": error.gpus}

@@ -56,15 +56,23 @@ def _solve(run: Run, path: Path, out: Path | None, options: dict[str, Any]) -> R
 
     with run.interruptible():
         result = solve(run.instance, stop=run.stop, **options)
-        seconds = {
-            "load": loaded,
-            **{name: result.seconds.get(name, 0.0) for name in ("allocate", "place", "verify")},
-            "write": 0.0,
-            "total": time.perf_counter() - STARTED,
-        }
+        took = {name: result.seconds.get(name, 0.0) for name in ("allocate", "place", "verify")}
+        if out is not None:
+            result, took["certify"] = _certified(run, result, path, out)
+        seconds = {"load": loaded, **took, "write": 0.0, "total": time.perf_counter() - STARTED}
         workers = int(options.get("threads") or min(8, os.cpu_count() or 1))
         result = replace(result, seconds=seconds, peak_memory_mib=peak_memory_mib(workers))
         return result if out is None else kalloc.io.write_result(result, out)
+
+
+def _certified(run: Run, result: Result, path: Path, out: Path) -> tuple[Result, float]:
+    """Return the result with its certificate, and the seconds that it took."""
+    from kalloc.certify import certify
+
+    assert run.instance is not None
+    start = time.perf_counter()
+    result = certify(run.instance, result, os.path.relpath(path.resolve(), out.resolve()), run.stop)
+    return result, time.perf_counter() - start
 
 
 def _answer(run: Run, result: Result, out: Path | None, quiet: bool) -> None:

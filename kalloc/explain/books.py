@@ -149,7 +149,7 @@ class Books:
         return found
 
     @cached_property
-    def _lent(self) -> Mapping[tuple[str, str], int]:
+    def lendable(self) -> Mapping[tuple[str, str], int]:
         """GPUs that each quota row may still lend: its lend less what outsiders hold below it."""
         tree, left = self.instance.pool_tree, {key: row.lend for key, row in self.instance.pool_tree.quotas.items()}
         for project, nodes in self.records.seats.items():
@@ -174,7 +174,7 @@ class Books:
             gpus = through[at]
             if gpus and pool not in tree.below[at]:
                 keys = [key for key in ((at, kind), (at, ALL)) if key in tree.quotas]
-                gpus = min(gpus, *(self._lent[key] for key in keys)) if keys else gpus
+                gpus = min(gpus, *(self.lendable[key] for key in keys)) if keys else gpus
             above = tree.parent[at]
             if above is None:
                 total += max(0, gpus)

@@ -31,6 +31,8 @@ class Reason:
     """The figures where it applies, None where it does not."""
     en: str
     ko: str
+    whole: bool = False
+    """Whether the sentence says by itself how much is granted; otherwise that stands before it."""
 
     def why(self, case: Case, facts: Facts) -> Why:
         """Return the sentences with their figures."""
@@ -44,7 +46,7 @@ class Reason:
             "most": request.max,
             **facts,
         }
-        heads = WHOLE if self.code == "full" else PART if case.gets else NONE
+        heads = ("", "") if self.whole else PART if case.gets else NONE
         value = case.books.instance.value(request)
         known |= {"merit": score(case.project.merit), "value": score(value), "worth": score(case.worth)}
         last, ranks = facts.get("last"), ("", "")
@@ -56,7 +58,6 @@ class Reason:
         return Why(self.code, en, ko)
 
 
-WHOLE = ("", "")
 PART = (
     "Of {most:,} {kind} asked for, {gets:,} are granted.",
     "요청하신 {kind} {most:,}장 중 {gets:,}장을 배정하였습니다.",
@@ -80,6 +81,7 @@ REASONS = (
         cases.full,
         "All {gets:,} {kind} asked for are granted.",
         "요청하신 {kind} {gets:,}장을 전량 배정하였습니다.",
+        whole=True,
     ),
     Reason(
         "step",
@@ -96,8 +98,9 @@ REASONS = (
     Reason(
         "other_kind",
         cases.other_kind,
-        "The project takes one kind and gets {other_gpus:,} {other}.",
-        "한 종류의 GPU만 사용하는 과제이므로 {other} {other_gpus:,}장을 배정하였습니다.",
+        "Instead of the {most:,} {kind} asked for, {other_gpus:,} {other} are granted: the project takes one kind.",
+        "한 종류의 GPU만 사용하는 과제로서, 요청하신 {kind} {most:,}장 대신 {other} {other_gpus:,}장을 배정하였습니다.",
+        whole=True,
     ),
     Reason(
         "no_nodes",

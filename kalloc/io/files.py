@@ -41,15 +41,7 @@ def opened(path: Path) -> Iterator[BufferedIOBase]:
 
 def read_text(path: Path, limit: int = MAX_DOCUMENT) -> str:
     """Return the whole text of a file, which must be UTF-8 and within the limit."""
-    chunks: list[bytes] = []
-    left = limit
-    with opened(path) as stream:
-        while left >= 0 and (chunk := stream.read(MIB)):
-            chunks.append(chunk)
-            left -= len(chunk)
-    data = b"".join(chunks)
-    if left < 0:
-        raise UnreadableError(f"is larger than {limit // MIB} MiB")
+    data = read_bytes(path, limit)
     if b"\0" in data:
         raise UnreadableError(f"has a NUL byte at {_position(data, data.index(0))}; it must be UTF-8 text")
     try:
@@ -58,7 +50,18 @@ def read_text(path: Path, limit: int = MAX_DOCUMENT) -> str:
         raise UnreadableError(f"is not UTF-8 at {_position(data, error.start)}; save it as UTF-8") from error
 
 
-def _position(data: bytes, offset: int) -> str:
+def read_bytes(path: Path, limit: int) -> bytearray:
+    """Return the whole content of a file, which must be within the limit; no more memory is taken than it has."""
+    data = bytearray()
+    with opened(path) as stream:
+        while len(data) <= limit and (chunk := stream.read(MIB)):
+            data += chunk
+    if len(data) > limit:
+        raise UnreadableError(f"is larger than {limit // MIB} MiB")
+    return data
+
+
+def _position(data: bytes | bytearray, offset: int) -> str:
     line = data.count(b"\n", 0, offset) + 1
     start = data.rfind(b"\n", 0, offset)
     return f"line {line}, byte {offset - start}"

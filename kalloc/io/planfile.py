@@ -135,6 +135,13 @@ class BlockCost(_Part):
     gpus: Count = Field(description="GPUs by which the largest free block were larger without the project.")
 
 
+class Certified(_Part):
+    """How much of what is proven stands on more than the word of a solver."""
+
+    bounds: Count = Field(description="Bounds of tiers and levels.")
+    certified: Count = Field(description="Those that certificate.json proves.")
+
+
 class PlanSummary(_Part):
     """What was reached and proven, without what differs from run to run."""
 
@@ -156,7 +163,12 @@ class PlanSummary(_Part):
 class Summary(PlanSummary):
     """summary.json, and what `--json` prints."""
 
-    seconds: dict[str, Number] = Field(description="Seconds to load, allocate, place, verify, write, and in total.")
+    certified: Certified | None = Field(
+        default=None, description="Bounds that the certificate proves; null where none was written."
+    )
+    seconds: dict[str, Number] = Field(
+        description="Seconds to load, allocate, place, verify, certify, write, and in total."
+    )
     peak_memory_mib: Count = Field(description="The most memory that the process and its workers held, in MiB.")
     curve: list[CurvePoint] = Field(
         default=[], description="The anytime curve: a point for each time that something better was known."
@@ -171,7 +183,7 @@ class PlanFile(_Part):
     levels: list[Name] = Field(description="Levels of the topology, coarse to fine, without `node`.")
     allocations: list[Allocation] = Field(description="The rows of allocations.csv.")
     placements: list[Placement] = Field(description="The rows of placements.csv.")
-    summary: PlanSummary = Field(description="summary.json without times, memory and curve.")
+    summary: PlanSummary = Field(description="summary.json without times, memory, curve and certificate.")
 
 
 RUN_ONLY = tuple(sorted(set(Summary.model_fields) - set(PlanSummary.model_fields)))

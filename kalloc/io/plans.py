@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +29,10 @@ PLAN_FILE = "plan.json"
 SUMMARY_FILE = "summary.json"
 SLOTS_FILE = "slots.csv"
 BLOCKS_FILE = "blocks.csv"
-FILES = frozenset({PLAN_FILE, SUMMARY_FILE, "allocations.csv", "placements.csv", SLOTS_FILE, BLOCKS_FILE})
+CERTIFICATE_FILE = "certificate.json"
+FILES = frozenset(
+    {PLAN_FILE, SUMMARY_FILE, "allocations.csv", "placements.csv", SLOTS_FILE, BLOCKS_FILE, CERTIFICATE_FILE}
+)
 
 Rows = Iterable[Mapping[str, Any]]
 
@@ -50,6 +55,8 @@ def write_result(result: Result, directory: Path) -> Result:
 
     def files() -> Iterator[tuple[str, bytes]]:
         texts = {**plan_texts(result.plan, result.summary()), **free_texts(result.slots, result.block_costs)}
+        if result.certificate is not None:
+            texts[CERTIFICATE_FILE] = _certificate(result.certificate, texts[PLAN_FILE])
         yield from ((name, text.encode()) for name, text in texts.items())
         took = time.perf_counter() - start
         seconds = {**result.seconds, "write": took, "total": result.seconds.get("total", 0.0) + took}
@@ -103,6 +110,13 @@ def _document(document: Mapping[str, Any]) -> str:
         else:
             entries.append(f"{_compact(key)}: {_compact(value)}")
     return "{\n" + ",\n".join(entries) + "\n}\n"
+
+
+def _certificate(certificate: Mapping[str, Any], plan_text: str) -> str:
+    """Return a certificate with the hash of the plan's file, one line per list of numbers or names."""
+    document = {**certificate, "plan": hashlib.sha256(plan_text.encode()).hexdigest()}
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    return re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\n *", " ", found[0]), text) + "\n"
 
 
 def _compact(value: object) -> str:

@@ -44,7 +44,7 @@ def solve_joint(
         TooLargeError: when the model would have more than ``size`` variables.
         TooManyBundlesError: when a class has too many ways to be served.
     """
-    joint = _model(instance, rooms, size)
+    joint = joint_model(instance, rooms, size)
     tiers = list(instance.objective.tiers)
     before: list[Settled] = []
     for tier in tiers:
@@ -68,7 +68,7 @@ def solve_joint(
     return status, JointAnswer(granted, seats, settled, search.cut_short)
 
 
-def _model(instance: Instance, rooms: Rooms, size: int) -> Flows | Chairs:
+def joint_model(instance: Instance, rooms: Rooms, size: int) -> Flows | Chairs:
     """Return the model by flows, or seat by seat where a rule or a tier looks at single domains."""
     single = instance.shapes or instance.power or "reserve" in instance.objective.names
     return Chairs.of(instance, rooms, size) if single else Flows.of(instance, rooms, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from kalloc.instance import Instance
     from kalloc.plan import Plan, Result
+    from kalloc.verify import Score
 
 COLOURS = (
     *("#0b5cad", "#c2410c", "#0f766e", "#7c3aed", "#a16207", "#be185d"),
@@ -34,6 +36,8 @@ MOST_NODES = 24
 
 def plot_flow(instance: Instance, plan: Plan, *, lang: str = "en") -> Figure:
     """Return how GPUs flow from large pools through programmes to sites, as a Sankey diagram of plotly.
+
+    It is empty where nothing is seated.
 
     Raises:
         KallocError: where plotly is not installed.
@@ -63,7 +67,8 @@ def plot_flow(instance: Instance, plan: Plan, *, lang: str = "en") -> Figure:
         "thickness": 14,
         "line": {"width": 0},
     }
-    found = graph.Figure(graph.Sankey(node=node, link=link, valueformat=",d", valuesuffix=" GPU"))
+    sankey = graph.Sankey(node=node, link=link, valueformat=",d", valuesuffix=" GPU")
+    found = graph.Figure(sankey if ids else ())
     return _styled(found, height=max(260, min(900, 30 * len(ids) + 60)))
 
 
@@ -121,13 +126,24 @@ def plot_fragmentation(instance: Instance, plan: Plan, bound: int | None = None,
 
 def fragmentation(compared: Comparison, words: Words) -> Figure:
     """Return the bars of :func:`plot_fragmentation` for what is compared already."""
-    graph = needs("plotly.graph_objects")
     bars = [("best_fit", compared.best_fit.fragmentation, MUTED), ("plan", compared.plan.fragmentation, COLOURS[0])]
     if compared.bound is not None:
         bars.append(("bound", compared.bound, COLOURS[2]))
+    return _bars([(words(f"scatter.{name}"), value, shade) for name, value, shade in bars])
+
+
+def running(before: Score, after: Score, words: Words) -> Figure:
+    """Return the fragmentation of the projects that run already, today and in the plan, as bars of plotly."""
+    bars = (("today", before.fragmentation, MUTED), ("then", after.fragmentation, COLOURS[0]))
+    return _bars([(words(f"scatter.{name}"), value, shade) for name, value, shade in bars])
+
+
+def _bars(bars: Sequence[tuple[str, int, str]]) -> Figure:
+    """Return bars that lie, each with its name, its figure and its colour."""
+    graph = needs("plotly.graph_objects")
     bar = graph.Bar(
         x=[value for _, value, _ in bars],
-        y=[words(f"scatter.{name}") for name, _, _ in bars],
+        y=[name for name, _, _ in bars],
         text=[figure(value) for _, value, _ in bars],
         marker={"color": [shade for _, _, shade in bars]},
         orientation="h",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kalloc.report import figures
 from kalloc.report.atlas import atlas
 from kalloc.report.missing import needs
-from kalloc.report.scatter import by_level, compare
+from kalloc.report.scatter import by_level, compare, today_and_then
 from kalloc.report.sources import sources
 from kalloc.report.tables import domains, flows, kinds, reasons, records, shares
 from kalloc.report.words import Words, figure, percent
@@ -86,11 +86,14 @@ def _facts(instance: Instance, plan: Plan, summary: Mapping[str, Any], words: Wo
     title = {row.pool: row.title or row.pool for row in instance.pools}
     flow, ledger = flows(instance, plan), slots(instance, plan)
     pictures = {
-        "flow": figures.plot_flow(instance, plan, lang=words.lang),
         "scatter": figures.fragmentation(compared, words),
         "slots": figures.plot_slots(instance, plan, lang=words.lang),
     }
-    if summary["curve"]:
+    if len(flow):
+        pictures["flow"] = figures.plot_flow(instance, plan, lang=words.lang)
+    if compared.before is not None and compared.after is not None:
+        pictures["running"] = figures.running(compared.before, compared.after, words)
+    if summary.get("curve"):
         pictures["curve"] = figures.curve(summary["curve"], words)
     return {
         "shares": records(shares(instance, plan)),
@@ -99,13 +102,13 @@ def _facts(instance: Instance, plan: Plan, summary: Mapping[str, Any], words: Wo
         "flow_sides": {side: flow[side].nunique() for side in ("pool", "programme", "place")},
         "compared": compared,
         "scatter_levels": records(by_level(instance, compared, summary)),
+        "running_levels": records(today_and_then(compared)),
         "slots": records(ledger),
         "slots_level": figures.usual_level(instance),
         "blocks": records(blocks(instance, plan)),
         "reasons": records(reasons(plan)),
         "sources": records(sources(instance)),
         "tiles": _tiles(instance, plan),
-        "tiers": {tier["name"]: tier for tier in summary["tiers"]},
         "figures": {name: picture.to_plotly_json() for name, picture in pictures.items()},
         "most_rows": MOST_ROWS,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kalloc.bestfit import best_fit
 from kalloc.plan import Seat
-from kalloc.verify import Score, score
+from kalloc.verify import Score, score, verify
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ class Comparison:
     best_fit: Score
     unseated: int
     """GPUs for which best fit finds no room; what it scatters does not count them."""
+    broken: int
+    """Times that best fit breaks a rule besides, since it does not know all of them."""
     bound: int | None
     """Proven: no placement scores less."""
     running: int
@@ -54,6 +56,7 @@ def compare(instance: Instance, plan: Plan, bound: int | None) -> Comparison:
         plan=whole,
         best_fit=seated,
         unseated=whole.gpus - seated.gpus,
+        broken=sum(violation.rule != "seated" for violation in verify(instance, other)),
         bound=bound,
         running=len(running),
         before=_today(instance, plan) if running else None,
@@ -95,3 +98,18 @@ def by_level(instance: Instance, compared: Comparison, summary: Mapping[str, Any
         rows.append((name, weight, mine.need, other.spans - other.need, mine.spans - mine.need, least))
     frame = pd.DataFrame(rows, columns=["level", "weight", "need", "best_fit", "plan", "bound"])
     return frame.astype({"bound": "Int64"})
+
+
+def today_and_then(compared: Comparison) -> pd.DataFrame:
+    """Return the domains more than needed of the projects that run already, at every level.
+
+    Returns:
+        Columns level, before (as they lie today) and after (in the plan); no row where that cannot be compared.
+    """
+    import pandas as pd
+
+    rows = []
+    if compared.before is not None and compared.after is not None:
+        for (name, early), late in zip(compared.before.levels.items(), compared.after.levels.values(), strict=True):
+            rows.append((name, early.spans - early.need, late.spans - late.need))
+    return pd.DataFrame(rows, columns=["level", "before", "after"])

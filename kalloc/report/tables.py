@@ -136,7 +136,7 @@ def domains(instance: Instance, plan: Plan, depth: int) -> pd.DataFrame:
 
     topology = instance.topology
     domain, count = topology.domain[depth], topology.domain_count(depth)
-    up = np.array([row.state == "up" for row in topology.groups])[topology.group]
+    up = np.array([row.state == "up" for row in topology.groups], dtype=bool)[topology.group]
     given, taken = np.zeros(topology.node_count), np.zeros(topology.node_count)
     guests: list[set[str]] = [set() for _ in range(count)]
     for seat in plan.seats:

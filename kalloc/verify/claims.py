@@ -34,7 +34,7 @@ def claims(instance: Instance, plan: Plan, result_summary: Mapping[str, Any]) ->
         return [Violation("score", f"the summary speaks of a plan that breaks rules ({len(broken)} times)")]
     exact = score(instance, plan)
     found = [*_facts(instance, exact, result_summary), *_tiers(instance, exact, result_summary)]
-    found += [*_fragmentation(exact, result_summary), *_proof(result_summary)]
+    found += [*_fragmentation(exact, result_summary), *_proof(result_summary), *_certified(result_summary)]
     return [*found, *_free(instance, plan, result_summary)]
 
 
@@ -131,6 +131,21 @@ def _proof(summary: Mapping[str, Any]) -> Found:
                 yield Violation("score", f"solution is proven, but value and bound of {tier.get('name')!r} do not meet")
             elif tier.get("given") is not None:
                 yield Violation("score", f"solution is proven, but {tier.get('name')!r} takes the allocation as given")
+
+
+def _certified(summary: Mapping[str, Any]) -> Found:
+    """Yield where the summary counts other bounds than it has; the certificate's own program counts the proofs."""
+    claimed = summary.get("certified")
+    if claimed is None:
+        return
+    named = {tier.get("name"): tier.get("bound") for tier in _rows(summary)}
+    bounds = {"fragmentation": _get(summary, "fragmentation", "bound"), **named}
+    levels = _get(summary, "fragmentation", "levels")
+    found = [*bounds.values(), *(_get(levels, name, "bound") for name in levels or ())]
+    count = sum(bound is not None for bound in found)
+    yield from _same("certified.bounds", _get(claimed, "bounds"), count)
+    if not _number(_get(claimed, "certified")) or not 0 <= claimed["certified"] <= count:
+        yield Violation("score", f"certified is {_get(claimed, 'certified')!r}, of {count} bounds")
 
 
 def _same(where: str, claimed: object, true: float | str) -> Found:

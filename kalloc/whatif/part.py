@@ -14,19 +14,19 @@ Key = tuple[str, str]
 """Pool and kind of a quota row."""
 
 
-def part_of(instance: Instance, pool: str) -> Instance:
+def part_of(instance: Instance, pool: str, asks: bool = True) -> Instance:
     """Return the projects, requests and nodes that can matter to what projects of a pool get, all else left out.
 
     Pools are linked where nodes serve projects of both, where both count against a quota that might bind, and where
-    they or pools above them lend or borrow; the pool itself as if it asked for every kind. The best allocation of the
-    part and that of the rest make one of the whole, also where requests of the pool change, rules on its line, or what
-    is lent and borrowed by those who do so already.
+    they or pools above them lend or borrow. The best allocation of the part and that of the rest make one of the whole,
+    also where rules on its line change, what is lent and borrowed by those who do so already, or the nodes that serve
+    it; with ``asks`` also where its projects come to ask for other kinds. Without, parts do not overlap.
     """
     if any(value for name, value in instance if isinstance(value, tuple) and name not in TABLES):
         return instance
     links = _Links(row.pool for row in instance.projects)
-    _by_nodes(instance, links, pool)
-    _by_quotas(instance, links, pool)
+    _by_nodes(instance, links, pool if asks else None)
+    _by_quotas(instance, links, pool if asks else None)
     pools = links.of(pool)
     projects = tuple(row for row in instance.projects if row.pool in pools)
     named = {row.project for row in projects}
@@ -82,23 +82,23 @@ class _Links:
         return self._group.get(pool, frozenset([pool]))
 
 
-def _by_nodes(instance: Instance, links: _Links, pool: str) -> None:
-    """Join pools with projects that ask for a kind of which an owner's nodes serve both."""
-    asking: dict[str, set[str]] = {kind: {pool} for kind in instance.performance}
+def _by_nodes(instance: Instance, links: _Links, pool: str | None) -> None:
+    """Join pools with projects that ask for a kind of which an owner's nodes serve both; the pool asks for all."""
+    asking: dict[str, set[str]] = {kind: {pool} if pool else set() for kind in instance.performance}
     for row in instance.requests:
         asking[row.kind].add(instance.project_of[row.project].pool)
     for owner, kind in dict.fromkeys((row.owner, row.kind) for row in instance.inventory):
         links.join(of for of in asking[kind] if instance.pool_tree.serves(owner, of, kind))
 
 
-def _by_quotas(instance: Instance, links: _Links, pool: str) -> None:
+def _by_quotas(instance: Instance, links: _Links, pool: str | None) -> None:
     """Join pools below a quota that they could use up, and those that lend each other or lie below such.
 
     On the line of the pool that is looked at, a project may come to ask for as much of every kind.
     """
     tree, most = instance.pool_tree, _most(instance)
     own = max((instance.most_requested(row.project) for row in instance.projects if row.pool == pool), default=0)
-    spare = {above: own * len(instance.kinds) for above in tree.line(pool)}
+    spare = {above: own * len(instance.kinds) for above in tree.line(pool)} if pool else {}
     for rows in _lending(instance):
         links.join(below for lender, _ in rows for below in tree.below[lender])
     for (holder, kind), row in tree.quotas.items():

@@ -111,7 +111,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "{pool} 풀의 {what_ko} 대여 한도를 {was:,}장에서 {now:,}장으로 {gpus:,}장 늘립니다.",
     ),
     "nodes": (
-        "Add {count:,} nodes with {gpus:,} {kind} to those of {owner}, and to the quotas above.",
+        "Add {gpus:,} {kind} to the nodes of {owner} (nodes: {count:,}), and to the quotas above.",
         "{owner} 풀에 {kind} 노드 {count:,}대({gpus:,}장)를 증설하고 관련 할당량도 같은 수량만큼 늘립니다.",
     ),
     "merit": ("Have a merit of {now} or more; it has {was}.", "평가점수를 {now}점 이상 받습니다(현재 {was}점)."),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOVED = 40
 """Other projects at most that may move to make room."""
+TRIED = 3
+"""Domains that are tried one after the other."""
 ROOMY = 8
 """Domains with most room where those that move may go, besides where anybody of them sits now."""
 
@@ -64,13 +66,25 @@ def better(instance: Instance, plan: Plan, project: str, limits: Limits) -> Bett
     """Return a place for a project in one domain of the coarsest level where it spans more than it needs.
 
     Those who sit in the domain with most room for it may move, everybody else stays: a solve of these projects and the
-    nodes around them. None where one domain is not enough, no such place was found, or nothing is scattered.
+    nodes around them; where that finds no place, the next domains are tried. None where one domain is not enough, no
+    such place was found, or nothing is scattered.
     """
     scattered = (spot for spot in held(instance, plan, project) if spot.weight and len(spot.gpus) > spot.need)
     spot = next(scattered, None)
     if spot is None or spot.need != 1:
         return None
-    view = _View(instance, plan, project, instance.topology.levels.index(spot.level))
+    depth = instance.topology.levels.index(spot.level)
+    for turn in range(TRIED):
+        view = _View(instance, plan, project, depth, turn)
+        found = None if limits.over or view.target is None else _moved(view, limits)
+        if found is not None:
+            return found
+    return None
+
+
+def _moved(view: _View, limits: Limits) -> Better | None:
+    """Return the place that a solve of those who may move finds, if the plan with it keeps every rule."""
+    instance, plan, project = view.instance, view.plan, view.project
     try:
         found = solve(view.restricted(), time_limit=limits.seconds, seed=limits.seed, threads=limits.threads)
     except KallocError:
@@ -84,19 +98,25 @@ def better(instance: Instance, plan: Plan, project: str, limits: Limits) -> Bett
     costs = {name: after_cost[name] - before_cost[name] for name in moved}
     node = next(seat.node for seat in seats if seat.project == project)
     domain = _name(instance, view.depth, instance.topology.node_ids[node])
-    return Better(spot.level, domain, view.free, {name: cost for name, cost in costs.items() if cost})
+    level = instance.topology.levels[view.depth]
+    return Better(level, domain, view.most, {name: cost for name, cost in costs.items() if cost})
 
 
 class _View:
-    """A few projects and the nodes around them, cut out of an instance; everything else stays as it is."""
+    """A few projects and the nodes around them, cut out of an instance; everything else stays as it is.
 
-    def __init__(self, instance: Instance, plan: Plan, project: str, depth: int) -> None:
+    ``turn`` is the domain that is looked at: 0 for the one with most room for the project, 1 for the next.
+    """
+
+    def __init__(self, instance: Instance, plan: Plan, project: str, depth: int, turn: int) -> None:
         self.instance, self.plan, self.project, self.depth = instance, plan, project, depth
         self.records = Records.of(instance, plan)
         self.room = self._room()
-        target, self.free = self._target()
-        self.moving = self._moving(target)
-        self.nodes = self._nodes(target)
+        targets = self._targets()
+        self.most = targets[0][1] if targets else 0
+        self.target = targets[turn][0] if turn < len(targets) else None
+        self.moving = self._moving(self.target)
+        self.nodes = self._nodes(self.target)
 
     def restricted(self) -> Instance:
         """Return the instance of those who may move: each gets what it got, the project in one domain of the level."""
@@ -123,21 +143,25 @@ class _View:
             placed=tuple(self._placed()),
         )
 
-    def _target(self) -> tuple[int, int]:
-        """Return the domain with most room for the project, and that room, of those that could hold it alone."""
+    def _targets(self) -> list[tuple[int, int]]:
+        """Return domains with the room that they have for the project, most room first.
+
+        Only those that could hold it if all left who neither stay nor have to sit in one domain themselves.
+        """
         domain = self.instance.topology.domain[self.depth].tolist()
         reach, alone = Counter[int](), Counter[int]()
         for node, gpus in self.room.items():
             reach[domain[node]] += gpus if self._serves(node) else 0
         for name, nodes in self.records.seats.items():
+            if name == self.project or not self._may_move(name):
+                continue
             for node, gpus in nodes.items():
-                kept = self.instance.stays.get(name, {}).get(node, 0)
-                alone[domain[node]] += gpus - kept if name != self.project and self._serves(node) else 0
+                alone[domain[node]] += gpus if self._serves(node) else 0
         for node, gpus in self.records.seats[self.project].items():
             reach[domain[node]] += gpus
         needed = sum(self.records.held[self.project].values())
         fitting = [one for one in reach.keys() | alone.keys() if reach[one] + alone[one] >= needed]
-        return max(((one, reach[one]) for one in fitting), key=lambda item: (item[1], -item[0]))
+        return sorted(((one, reach[one]) for one in fitting), key=lambda item: (-item[1], item[0]))
 
     def _room(self) -> dict[int, int]:
         """Return the free GPUs of every node that has some."""
@@ -147,22 +171,25 @@ class _View:
                 room[node] -= gpus
         return {node: gpus for node, gpus in room.items() if gpus > 0}
 
+    def _may_move(self, name: str) -> bool:
+        return name not in self.instance.stays and self.instance.project_of[name].level is None
+
     def _serves(self, node: int) -> bool:
         row = self.instance.topology.row(node)
         pool = self.instance.project_of[self.project].pool
         return row.kind in self.records.held[self.project] and self.instance.pool_tree.serves(row.owner, pool, row.kind)
 
-    def _moving(self, target: int) -> frozenset[str]:
+    def _moving(self, target: int | None) -> frozenset[str]:
         """Return the project and those who sit in the target, the smallest first."""
         domain = self.instance.topology.domain[self.depth].tolist()
         there = [
             (sum(nodes.values()), name)
             for name, nodes in self.records.seats.items()
-            if any(domain[node] == target for node in nodes) and name not in self.instance.stays
+            if any(domain[node] == target for node in nodes) and self._may_move(name)
         ]
         return frozenset([self.project, *(name for _, name in sorted(there)[:MOVED])])
 
-    def _nodes(self, target: int) -> frozenset[int]:
+    def _nodes(self, target: int | None) -> frozenset[int]:
         """Return the nodes of the target, those where anybody who moves sits, and some with room, with their like."""
         topology = self.instance.topology
         fine = topology.domain[max(0, len(topology.levels) - 2)].tolist()

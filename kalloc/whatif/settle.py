@@ -23,8 +23,15 @@ class Settled:
     granted: Mapping[tuple[str, str], int]
     """GPUs by project and kind, where there are any."""
     merit: Fraction
-    proven: bool
-    """Whether no allocation that can be seated has more merit."""
+    bound: Fraction | None
+    """No allocation that can be seated has more merit; None where nothing was proven."""
+    seated: bool
+    """Whether seats were found, or are not in question."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether it can be seated, and none that can has more merit."""
+        return self.seated and self.bound == self.merit
 
     @cached_property
     def _totals(self) -> Counter[str]:
@@ -49,7 +56,7 @@ def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled |
         NoPlanError: when none was found within the limits.
     """
     first = _First(limits.stop)
-    run = Run(instance, replace(limits, stop=first), first)
+    run = Run(instance, replace(limits, stop=first), first, explains=False)
     rooms = Rooms.of(instance)
     try:
         allocated = allocate(run, rooms)
@@ -59,9 +66,8 @@ def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled |
             granted = place(run, rooms, allocated).granted
     except InfeasibleError:
         return None
-    proven = all(one.complete and one.bound == one.value for one in allocated.settled)
-    sure = proven and granted == allocated.granted and (seated or not shaped)
-    return Settled(granted, merit_of(instance, granted), sure)
+    merit = next((one for one in allocated.settled if one.name == "merit"), None)
+    return Settled(granted, merit_of(instance, granted), None if merit is None else merit.bound, seated or not shaped)
 
 
 @dataclass

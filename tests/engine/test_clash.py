@@ -11,7 +11,7 @@ from hypothesis import assume, given
 
 import kalloc
 from kalloc.allocate.build import build
-from kalloc.clash import clash_of
+from kalloc.clash import clash_of, relaxation_of
 from kalloc.errors import InfeasibleError
 from kalloc.instance import Instance, Placed, Pool, Project, Quota
 from kalloc.place.rooms import Rooms
@@ -241,3 +241,67 @@ def test_clash_of_drawn_instances_is_irreducible(instance: Instance) -> None:
         less = {row for row, said in allocation.clash.items() if said == sentence}
         assume(len(less) == 1)
         assert possible(instance, others | less)
+
+
+WAYS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a rule that gives way by less than a request": (
+        {
+            "inventory": (nodes("r", 8),),
+            "projects": (must("p"), must("q")),
+            "requests": (ask("p", 5, 8), ask("q", 6, 8)),
+        },
+        ["room: 8 free GPUs of kind 'h' on nodes that serve a; 3 GPUs more"],
+    ),
+    "a request that gives way by less than rules": (
+        {
+            "inventory": (nodes("r", 8),),
+            "projects": (must("p"), must("q"), must("o")),
+            "requests": (ask("p", 5, 8), ask("q", 6, 8), ask("o", 2, 2)),
+            "quotas": (Quota(pool="a", kind="h", gpus=11),),
+        },
+        ["mandatory: project 'p' must be served; 5 GPUs fewer"],
+    ),
+    "nodes of a sibling": (
+        {"inventory": (nodes("r", 64, owner="b"),), "projects": (must("p"),), "requests": (ask("p", 5, 8),)},
+        ["mandatory: project 'p' must be served, but nodes that serve it have too little room; 1 GPUs fewer"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WAYS)
+def test_cheapest_way(case: str) -> None:
+    """What gives way costs the fewest GPUs, by hand, and is told with them; the error says their sum, too."""
+    changes, expected = WAYS[case]
+    with pytest.raises(InfeasibleError) as caught:
+        kalloc.solve(make(pools=FAMILY, **changes), threads=1)
+    assert list(caught.value.relaxation) == expected
+    assert f"loosens {caught.value.gpus} GPUs in all" in str(caught.value)
+
+
+@given(instance=instances(SMALL))
+@often(100)
+def test_cheapest_ways_of_drawn_instances_lead_to_a_plan(instance: Instance) -> None:
+    """Where there is none, rows that give way as told leave a solution; where there is one, nothing gives way."""
+    allocation = build(instance, Rooms.of(instance))
+    way = relaxation_of(allocation, Limits())
+    assert bool(way) != possible(instance, set())
+    said = {loosened.sentence for loosened in way}
+    assert possible(instance, {row for row, sentence in allocation.clash.items() if sentence in said})
+
+
+def test_many_requests_that_clash_are_few_tests() -> None:
+    """Of 600 requests in 40 pools the largest are named, until they need more than there is, none beside."""
+    pools = (Pool(pool="top"), *(Pool(pool=f"p{number}", parent="top") for number in range(40)))
+    sizes = [1 + number * 7 % 16 for number in range(600)]
+    instance = make(
+        pools=pools,
+        quotas=tuple(Quota(pool=f"p{number}", kind="h", gpus=999) for number in range(40)),
+        inventory=(nodes("r", 8, count=sum(sizes) // 16),),
+        projects=tuple(must(f"m{n}", f"p{n % 40}", merit=n) for n in range(600)),
+        requests=tuple(ask(f"m{n}", size, 20) for n, size in enumerate(sizes)),
+    )
+    found = clash_of(build(instance, Rooms.of(instance)), Limits())
+    named = sorted(sizes[int(name)] for sentence in found for name in re.findall(r"'m(\d+)'", sentence))
+    room = 8 * (sum(sizes) // 16)
+    assert [sentence.partition(":")[0] for sentence in found].count("room") == len(found) - len(named) == 1
+    assert sum(named) > room >= sum(named) - named[0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from kalloc.instance import Instance
 from kalloc.io import export, import_files
@@ -125,6 +127,20 @@ def test_hypernodes(name: str, tmp_path: Path) -> None:
     assert blocks(other, depths) == blocks(one, depths)
 
 
+@pytest.mark.parametrize(("to", "file"), [("kueue", "kueue.yaml"), ("kai", "topology.yaml")])
+def test_topology_with_nodes(to: str, file: str, tmp_path: Path) -> None:
+    """A Topology of Kueue or KAI says which labels of the nodes are levels, even where kubectl has sorted them."""
+    one = first("synthetic_rosetta/k8s_nodes.json")
+    export(to, one, None, tmp_path / to)
+    export("kwok", one, None, tmp_path / "kwok")
+    items = list(yaml.safe_load_all((tmp_path / "kwok" / "nodes.yaml").read_text(encoding="utf-8")))
+    nodes = tmp_path / "nodes.json"
+    nodes.write_text(json.dumps({"kind": "List", "items": items}, sort_keys=True), encoding="utf-8")
+    other = import_files("kubernetes", [nodes], joined={to: [tmp_path / to / file]}).instance
+    assert other.hierarchy.levels == one.hierarchy.levels
+    assert [row.path for row in other.inventory] == [row.path for row in one.inventory]
+
+
 WITH_POOLS = [name for name in FILES if "kueue" in name or "kai" in name]
 
 
@@ -147,3 +163,22 @@ def test_queues(name: str, to: str, file: str, tmp_path: Path) -> None:
     assert pools(other) == pools(one)
     if to == "kueue":
         assert quotas(other) == quotas(one)
+
+
+SLURM = [name for name in WITH_NODES if FILES[name][0] == "slurm-topology"]
+
+
+@pytest.mark.parametrize("name", SLURM)
+def test_names_in_slurm(name: str, tmp_path: Path) -> None:
+    """Switches keep their names as --levels names their levels; blocks do too, and so do the larger blocks of them."""
+    one = first(name)
+    if "block" in name:
+        other = again(one, tmp_path, "slurm", "slurm-topology", "topology-block.conf", **GIVEN)
+        assert other.hierarchy.levels == one.hierarchy.levels
+        assert [(row.node, row.path) for row in other.inventory] == [(row.node, row.path) for row in one.inventory]
+        return
+    for file in ("topology.conf", "topology.yaml"):
+        given = {**GIVEN, "levels": one.hierarchy.levels}
+        other = again(one, tmp_path, "slurm", "slurm-topology", file, **given)
+        assert other.hierarchy.levels == one.hierarchy.levels
+        assert {row.node: row.path for row in other.inventory} == {row.node: row.path for row in one.inventory}

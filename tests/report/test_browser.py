@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import kalloc
+from kalloc.generate import generate
+from kalloc.instance import Pool, Project
 from kalloc.report import render
 from tests.report.plans import EVIL, IMAGE, hostile, solved
 
@@ -76,7 +79,6 @@ def test_map_opens_to_the_node(call: Opened) -> None:
     nodes = {seat.node for seat in result.plan.seats if seat.project == name}
     assert call.page.locator("#map-view .square.here").count() == len(nodes)
     assert f"node {len(nodes)}" in detail.inner_text()
-    call.page.locator("#map-view .crumbs .link").first.click()
     assert squares.count() == 542
 
 
@@ -87,7 +89,7 @@ def test_map_by_keys(call: Opened) -> None:
     first.locator(".square").first.focus()
     call.page.keyboard.press("ArrowRight")
     call.page.keyboard.press("Enter")
-    assert call.page.locator("#map-detail h4").inner_text() == "gak-sejong/naver-h200-1/su1/r1/n2"
+    assert call.page.locator("#map-detail h3").inner_text() == "gak-sejong/naver-h200-1/su1/r1/n2"
 
 
 def test_find_a_project(call: Opened) -> None:
@@ -128,6 +130,72 @@ def test_paper(call: Opened) -> None:
     assert data.startswith(b"%PDF-")
     assert 3 <= data.count(b"/Type /Page\n") <= 20
     assert call.page.locator("#map-view .square").count() == before
+
+
+def test_nothing(browser: Browser, tmp_path: Path) -> None:
+    """A page of which there is nothing to draw says so, and all of it works."""
+    instance = kalloc.Instance(name="bare", pools=(Pool(pool="all"),), projects=(Project(project="p", pool="all"),))
+    result = kalloc.solve(instance, threads=1)
+    file = tmp_path / "report.html"
+    file.write_text(render(instance, result.plan, result.summary()), encoding="utf-8")
+    opened = Opened(browser, file)
+    assert "Nothing is allocated" in opened.page.locator("#flow").inner_text()
+    assert opened.page.locator("#reasons-count").inner_text() == "nothing matches"
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_tiles(browser: Browser, tmp_path: Path) -> None:
+    """A large instance is first a tile per fabric; Enter opens it to its nodes, a project leads to where it sits."""
+    instance = generate("national", 0, family="partial", nodes=1200)
+    result = kalloc.solve(instance, threads=1, time_limit=5)
+    file = tmp_path / "report.html"
+    file.write_text(render(instance, result.plan, result.summary()), encoding="utf-8")
+    opened = Opened(browser, file)
+    page, fabrics = opened.page, instance.topology.paths[1]
+    assert page.locator(".tile .name").all_inner_texts() == [path[1] for path in fabrics]
+    page.locator(".tile").nth(1).focus()
+    page.keyboard.press("Enter")
+    inside = [row.count for row in instance.inventory if row.path[:2] == fabrics[1]]
+    assert page.locator("#map-view .square").count() == sum(inside)
+    page.fill("#find", result.plan.seats[0].project)
+    page.locator("#map-find button").first.click()
+    nodes = {seat.node for seat in result.plan.seats if seat.project == result.plan.seats[0].project}
+    assert page.locator("#map-view .square.here").count() == len(nodes)
+    page.locator("#map-view .crumbs .link").first.click()
+    assert page.locator(".tile.here").count() == len({seat.path[1] for seat in result.plan.seats if seat.node in nodes})
+    assert (len(opened.requests), opened.complaints) == (1, [])
+    page.close()
+
+
+@pytest.mark.parametrize(("name", "lang"), [("tiny/staying-project", "en"), ("tiny/borrowing", "ko")])
+def test_accessible(browser: Browser, tmp_path: Path, name: str, lang: str) -> None:
+    """The rules of axe (names, roles, contrast, headings, landmarks) find nothing, with every table open."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason='needs axe: pip install "kalloc[test]"')
+    instance, result = solved(name)
+    file = tmp_path / "report.html"
+    file.write_text(render(instance, result.plan, result.summary(), lang=lang), encoding="utf-8")
+    page = browser.new_context(bypass_csp=True).new_page()
+    page.goto(file.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    page.locator("#map-view .square").first.click()
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.context.close()
+
+
+def test_table_behind_the_map(call: Opened) -> None:
+    """Behind the map stands a table of what is in view, down to the nodes with their projects."""
+    page = call.page
+    page.click("#map-table summary")
+    assert page.locator("#map-table caption").inner_text() == "All"
+    first = page.locator("#map-table tbody tr").first.inner_text().split("\t")
+    _, result = solved("korea-2026-call1")
+    [seat] = [seat for seat in result.plan.seats if seat.node == first[0]]
+    assert first == [seat.node, "H200", "8", "8", f"{seat.project} {seat.gpus}"]
+    assert "and 142 more" in page.locator("#map-table").inner_text()
+    page.click("#map-table summary")
 
 
 def test_hostile_names(browser: Browser, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from kalloc import report
 from kalloc.bestfit import best_fit
 from kalloc.generate import generate
 from kalloc.instance import Pool
+from kalloc.io.tables import TABLES
 from kalloc.report.atlas import atlas
 from kalloc.report.figures import MOST_NODES
 from kalloc.report.scatter import compare
@@ -62,6 +63,7 @@ def test_fragmentation() -> None:
     [bar] = report.plot_fragmentation(instance, result.plan, result.fragmentation_bound).data
     assert list(bar.x) == [compared.best_fit.fragmentation, result.fragmentation, result.fragmentation_bound]
     assert (compared.running, compared.before is not None, compared.after is not None) == (2, True, True)
+    assert (compared.broken, compared.unseated) == (0, 0)
 
 
 def test_slots() -> None:
@@ -117,6 +119,9 @@ def test_sources() -> None:
     rows = records(sources(instance))
     assert sum(row["rows"] for row in rows if row["table"] == "requests") == len(instance.requests)
     assert {row["table"] for row in rows if row["assumed"]} == {"inventory", "projects", "requests"}
+    assert {row["table"] for row in rows} == {"caps", *TABLES} - {"placed"}
+    [applications] = [row for row in rows if row["table"] == "projects"]
+    assert applications["notes"] == len({row.note for row in instance.projects})
 
 
 def test_jupyter() -> None:

@@ -68,6 +68,14 @@ def test_headline() -> None:
     assert "Nobody is scattered" in text
 
 
+def test_certificate() -> None:
+    """The page says how many bounds the certificate proves, where there is one."""
+    instance, result = solved("tiny/cap")
+    summary = {**result.summary(), "certified": {"bounds": 4, "certified": 3}}
+    assert "prove 3 of its 4 bounds" in Outline(render(instance, result.plan, summary)).text
+    assert "certificate" not in page("tiny/cap").text
+
+
 def test_korean() -> None:
     """The Korean page says it is Korean, and has no English sentence of the report's own."""
     found = page("korea-2026-call1", "ko")
@@ -89,6 +97,12 @@ def test_a_table_behind_every_picture() -> None:
     ids = [attrs["id"] for _, attrs in found.tags if attrs.get("id")]
     assert len(ids) == len(set(ids))
     assert all(attrs["href"] in {f"#{name}" for name in ids} for tag, attrs in found.tags if tag == "a")
+
+
+def test_running() -> None:
+    """What runs already is drawn as it lies today and as the plan has it, where there is any."""
+    assert "picture-running" in [attrs.get("id") for _, attrs in page("tiny/staying-project").tags]
+    assert "No project runs yet" in page("tiny/cap").text
 
 
 def test_data_is_the_plan() -> None:
@@ -149,6 +163,13 @@ def test_nothing_granted() -> None:
     assert "of 0 asked (–)" in Outline(render(bare, result.plan, result.summary())).text
 
 
+def test_no_nodes() -> None:
+    """An instance of which only the pools are known has a page."""
+    bare = kalloc.Instance(name="bare", pools=(kalloc.instance.Pool(pool="all"),))
+    result = kalloc.solve(bare, threads=1)
+    assert "of 0 asked" in Outline(render(bare, result.plan, result.summary())).text
+
+
 def test_proof_is_said_as_it_is() -> None:
     """A bound that holds for the allocation alone, and none at all, are said so."""
     instance, result = solved("tiny/weights-decide")
@@ -159,6 +180,9 @@ def test_proof_is_said_as_it_is() -> None:
     bare = replace(result, tiers=(replace(merit, bound=None), replace(scatter, bound=None)), fragmentation_bound=None)
     text = Outline(render(instance, bare.plan, bare.summary())).text
     assert text.count("nothing is proven") >= 3
+    other = {**result.summary(), "tiers": [{"name": "speed", "value": 3.0, "bound": 4.0, "gap": 0.25, "given": None}]}
+    text = Outline(render(instance, result.plan, other)).text
+    assert "Tier “speed”: no plan that is as good on the earlier tiers gets past 4; this one has 3." in text
 
 
 def test_words_are_the_same_in_both() -> None:
@@ -212,7 +236,7 @@ def test_command_refuses_a_plan_that_is_wrong(plan: Path, tmp_path: Path) -> Non
     summary["gpus"]["allocated"] += 8
     file.write_text(json.dumps(summary), encoding="utf-8")
     done = run(plan, "--out", tmp_path / "r.html")
-    assert (done.exit_code, "gpus.allocated" in done.stdout) == (1, True)
+    assert (done.exit_code, done.stdout, "gpus.allocated" in done.stderr) == (1, "", True)
     assert not (tmp_path / "r.html").exists()
 
 

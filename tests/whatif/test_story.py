@@ -112,7 +112,7 @@ def test_changes_are_told() -> None:
     short = short.replace(requests=(*HALL.requests, ask("d", 2, 2)))
     told = lines(short, kalloc.solve(short, threads=1).plan, "d")
     assert "Have a merit of 2.1 or more; it has 0.5." in told
-    assert any(line.startswith("Add 1 nodes with 4 h to those of top") for line in told)
+    assert any(line.startswith("Add 4 h to the nodes of top (nodes: 1)") for line in told)
     assert told[-1].startswith("Each was solved anew")
 
 

@@ -20,23 +20,23 @@ NAMES_FILE = "names.csv"
 """The table of names that had to be changed, beside the files of any format."""
 
 
-SHEETS = (
-    *("allocations", "placements", "pool_use", "node_use"),
-    *("caps", "kinds", "pools", "quotas", "inventory", "projects", "requests", "placed"),
-)
-"""Names of the tables that there can be."""
-
-
 @dataclass(frozen=True)
 class Format:
     """A format: what it is, the module that makes it, and the files that a directory of it may hold."""
 
     title: str
     module: str
-    files: tuple[str, ...]
-    """Without any, the format is a single file."""
+    files: tuple[str, ...] = ()
+    ending: str = ""
+    """Of the files of a format that has one for each table. Without files and ending, the format is a single file."""
     instance: bool = True
     """Whether it cannot do without the instance; otherwise a plan alone will do."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the files that a directory of the format may hold."""
+        from kalloc.io.exporting.sheets import SHEETS
+
+        return tuple(f"{name}{self.ending}" for name in SHEETS) if self.ending else self.files
 
 
 FORMATS: Mapping[str, Format] = {
@@ -54,9 +54,9 @@ FORMATS: Mapping[str, Format] = {
     "volcano": Format("Volcano: HyperNodes", "volcano", ("hypernodes.yaml",)),
     "kai": Format("KAI scheduler: queues and topology", "kai", ("queues.yaml", "topology.yaml")),
     "kwok": Format("KWOK: nodes to try a plan on a laptop", "kwok", ("nodes.yaml",)),
-    "csv": Format("CSV: a file per table", "comma", tuple(f"{name}.csv" for name in SHEETS), instance=False),
-    "excel": Format("Excel: a sheet per table, with totals", "excel", (), instance=False),
-    "parquet": Format("Parquet: a file per table", "parquet", tuple(f"{n}.parquet" for n in SHEETS), instance=False),
+    "csv": Format("CSV: a file per table", "comma", ending=".csv", instance=False),
+    "excel": Format("Excel: a sheet per table, with totals", "excel", instance=False),
+    "parquet": Format("Parquet: a file per table", "parquet", ending=".parquet", instance=False),
 }
 """The formats by name."""
 
@@ -70,10 +70,10 @@ def export(format: str, instance: Instance | None, plan: Plan | None, out: Path)
     from kalloc.io.atomic import publish, publish_file
 
     made = made_of(format, instance, plan)
-    kind = FORMATS[format]
-    if kind.files:
-        mark = next((name for name in kind.files if (out / name).exists()), kind.files[0])
-        publish(out, made.files.items(), (*kind.files, NAMES_FILE), mark)
+    names = FORMATS[format].names()
+    if names:
+        mark = next((name for name in names if (out / name).exists()), names[0])
+        publish(out, made.files.items(), (*names, NAMES_FILE), mark)
     else:
         publish_file(out, made.files[""])
     return made.notes

@@ -43,10 +43,10 @@ def _write(page: Any, sheet: Sheet, bold: Any) -> None:
         page.write_string(0, column, name, bold)
     for number, row in enumerate(sheet.rows, 1):
         for column, value in enumerate(row):
-            if isinstance(value, str):
-                page.write_string(number, column, value)
-            elif value is not None:
+            if isinstance(value, bool | int | float):
                 page.write(number, column, value)
+            elif value is not None:
+                page.write_string(number, column, str(value))
     last = len(sheet.rows)
     page.autofilter(0, 0, last, len(sheet.columns) - 1)
     for column, name in enumerate(sheet.columns):

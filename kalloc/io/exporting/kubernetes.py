@@ -18,7 +18,7 @@ QUOTA = "kalloc"
 """The name of the quota in the namespace of a project."""
 NODES, NAMESPACES, SCRIPT = "node-labels.yaml", "namespaces.yaml", "apply.sh"
 
-LABEL_NODES = """\
+HEAD = """\
 #!/bin/sh
 # Hand a plan over to the cluster that kubectl talks to. Run it again after every new plan.
 set -eu
@@ -27,13 +27,27 @@ apply() { kubectl apply --server-side --force-conflicts --field-manager=kalloc -
 
 # Ends here where the cluster has not all of the nodes: applying would make the missing ones.
 kubectl get -f node-labels.yaml -o name > /dev/null
+"""
+LOOK = """
+# Ends here where one of the namespaces is there and nobody has handed it over.
+theirs=$(kubectl get namespaces -l '!kalloc/plan' -o name)
+while read -r name; do
+    if printf '%s\\n' "$theirs" | grep -qFx "namespace/$name"; then
+        echo "namespace $name is there already: to hand it over, label it kalloc/plan=none" >&2
+        exit 1
+    fi
+done << 'END'
+NAMES
+END
+"""
+LABEL = """
 apply node-labels.yaml
 """
 GRANT = """\
 apply namespaces.yaml
 
 # Projects of earlier plans that get nothing any more.
-kubectl get namespaces -l 'kalloc/plan,kalloc/plan!=PLAN' -o name | while read -r namespace; do
+kubectl get namespaces -l 'kalloc/plan,kalloc/plan notin (none,PLAN)' -o name | while read -r namespace; do
     kubectl --namespace "${namespace#namespace/}" patch resourcequota kalloc --type merge \\
         --patch '{"spec": {"hard": {"requests.nvidia.com/gpu": "0"}}}'
 done
@@ -44,10 +58,11 @@ def export(instance: Instance, plan: Plan | None) -> Export:
     """Return the labels of nodes, namespaces and quotas where there is a plan, and the script that applies them."""
     cluster = Cluster(instance, plan)
     files = {NODES: documents(_node(metadata) for metadata in cluster.node_metadata())}
-    script = LABEL_NODES
+    script = HEAD + LABEL
     if plan is not None:
         files[NAMESPACES] = documents(_namespaces(cluster, plan))
-        script += GRANT.replace("=PLAN", f"={fingerprint(plan)}")
+        names = "".join(f"{name}\n" for name in cluster.projects.made.values())
+        script = HEAD + LOOK.replace("NAMES\n", names) + LABEL + GRANT.replace("PLAN", fingerprint(plan))
     files[SCRIPT] = script.encode()
     return named(files, unnamed(instance), cluster.nodes, cluster.pools, cluster.projects, *cluster.values.values())
 

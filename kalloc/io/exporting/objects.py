@@ -26,6 +26,8 @@ ALL_FLAVOR = "all-kinds"
 PROJECT = f"project.{PREFIX}"
 """What stands before the slash in the key of the label that says how many GPUs a project has on a node."""
 
+SYSTEM = ("default", "kube-node-lease", "kube-public", "kube-system")
+"""Namespaces that every cluster has."""
 QUALIFIED = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-_.A-Za-z0-9]{,61}[A-Za-z0-9])?")
 
 
@@ -82,7 +84,7 @@ class Cluster:
     def projects(self) -> Names:
         """Names of the namespaces of the projects that get GPUs."""
         grants = () if self.plan is None else self.plan.grants
-        return fit(DNS_LABEL, (("project", grant.project) for grant in grants if grant.gpus))
+        return fit(DNS_LABEL, (("project", grant.project) for grant in grants if grant.gpus), taken=SYSTEM)
 
     @cached_property
     def nodes(self) -> Names:

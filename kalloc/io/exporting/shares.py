@@ -34,6 +34,9 @@ class Shares:
         if any(kind == ALL_KINDS for _, kind in self.tree.quotas):
             self.kinds.append(ALL_KINDS)
         working = {row.pool for row in instance.projects}
+        self.top_down = [pool for pool, parent in self.tree.parent.items() if parent is None]
+        for pool in self.top_down:
+            self.top_down += self.tree.siblings.get(pool, ())
         self.cohorts = [pool for pool in self.tree.parent if pool in self.tree.siblings]
         self.queues = [pool for pool in self.tree.parent if pool not in self.tree.siblings or pool in working]
 
@@ -53,7 +56,7 @@ class Shares:
     def cohort(self, pool: str, kind: str) -> Share | None:
         """Return the share of a cohort beside those of the pools below it, or None where it has none."""
         row = self.tree.quotas.get((pool, kind))
-        below = sum(self._entitled(child, kind) for child in self.tree.siblings[pool])
+        below = self._below(pool, kind)
         root = self.tree.parent[pool] is None
         if row is None:
             left = self._capacity(kind) - below if root and self._unbounded(pool, kind) else 0
@@ -61,10 +64,20 @@ class Shares:
         nominal = max(0, row.gpus - below)
         return Share(nominal) if root else Share(nominal, row.borrow, row.lend)
 
-    def _entitled(self, pool: str, kind: str) -> int:
-        """Return what the row of a pool gives or, without one, what the rows below it give."""
-        row = self.tree.quotas.get((pool, kind))
-        return row.gpus if row else sum(self._entitled(child, kind) for child in self.tree.siblings.get(pool, ()))
+    def _below(self, pool: str, kind: str) -> int:
+        """Return what the pools right below one are entitled to together."""
+        return sum(self._entitled[child, kind] for child in self.tree.siblings.get(pool, ()))
+
+    @cached_property
+    def _entitled(self) -> dict[tuple[str, str], int]:
+        """What the row of a pool gives or, without one, what the rows below it give."""
+        found: dict[tuple[str, str], int] = {}
+        for pool in reversed(self.top_down):
+            for kind in self.kinds:
+                row = self.tree.quotas.get((pool, kind))
+                children = self.tree.siblings.get(pool, ())
+                found[pool, kind] = row.gpus if row else sum(found[child, kind] for child in children)
+        return found
 
     def _unbounded(self, root: str, kind: str) -> bool:
         """Tell whether a queue below a root has no row on its line: only what there is bounds it."""
@@ -92,10 +105,10 @@ class Shares:
     def notes(self) -> Iterator[str]:
         """Yield what Kueue counts otherwise than kalloc."""
         for (pool, kind), row in self.tree.quotas.items():
-            below = sum(self._entitled(child, kind) for child in self.tree.siblings.get(pool, ()))
+            below = self._below(pool, kind)
             if below > row.gpus:
                 rest = f"the pools below it to {below} together: Kueue lets them have that much"
-                yield f"pool {pool!r} is entitled to {row.gpus} {named(kind)}, and {rest}"
+                yield f"pool {pool!r} is entitled to {row.gpus} {_words(kind)}, and {rest}"
 
     def refused(self, plan: Plan) -> Iterator[str]:
         """Yield what Kueue would not let the projects of a plan have, as it counts quotas."""
@@ -103,26 +116,28 @@ class Shares:
             used: Counter[str] = Counter()
             for grant in plan.grants:
                 used[grant.pool] += grant.gpus if kind in (grant.kind, ALL_KINDS) else 0
-            over: dict[str, int] = {}
-            for pool, parent in self.tree.parent.items():
-                if parent is None:
-                    self._load(pool, kind, used, over)
-            for pool, gpus in over.items():
-                yield f"the plan gives pool {pool!r} {gpus} {named(kind)} more than Kueue lets it have"
+            for pool, gpus in self._over(kind, used):
+                yield f"the plan gives pool {pool!r} {gpus} {_words(kind)} more than Kueue lets it have"
 
-    def _load(self, pool: str, kind: str, used: Mapping[str, int], over: dict[str, int]) -> tuple[int, int]:
-        """Return what a pool takes of the cohort above it and what it gives to it; note what is over its limit."""
-        members = [self._load(child, kind, used, over) for child in self.tree.siblings.get(pool, ())]
-        share = (self.cohort(pool, kind) if members else self.queue(pool, kind)) or Share(0)
-        taken = used[pool] + sum(taken for taken, _ in members)
-        quota = share.nominal + sum(given for _, given in members)
-        borrow = 0 if self.tree.parent[pool] is None else share.borrow
-        if borrow is not None and taken > quota + borrow:
-            over[pool] = taken - quota - borrow
-        kept = 0 if share.lend is None else max(0, quota - share.lend)
-        return max(0, taken - kept), quota - kept
+    def _over(self, kind: str, used: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+        """Yield the pools that take more than they have and may borrow, and how much more.
+
+        A pool takes of the cohort above it what it uses beyond what it keeps, and gives to it what it does not keep.
+        """
+        taken: Counter[str] = Counter(used)
+        given: Counter[str] = Counter()
+        for pool in reversed(self.top_down):
+            share = (self.cohort if pool in self.tree.siblings else self.queue)(pool, kind) or Share(0)
+            parent = self.tree.parent[pool]
+            quota = share.nominal + given[pool]
+            borrow = 0 if parent is None else share.borrow
+            if borrow is not None and taken[pool] > quota + borrow:
+                yield pool, taken[pool] - quota - borrow
+            if parent is not None:
+                kept = 0 if share.lend is None else max(0, quota - share.lend)
+                taken[parent] += max(0, taken[pool] - kept)
+                given[parent] += quota - kept
 
 
-def named(kind: str) -> str:
-    """Return the words for GPUs of a kind."""
+def _words(kind: str) -> str:
     return "GPUs of all kinds" if kind == ALL_KINDS else kind

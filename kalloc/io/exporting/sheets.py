@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from kalloc.instance import Instance
     from kalloc.plan import Plan
 
+SHEETS = ("allocations", "placements", "pool_use", "node_use", *ROWS)
+"""Names of the tables that there can be: of a plan, of both, of an instance."""
 Cell = Any
-"""A text, a number, true or false, or None."""
+"""A text, a number, true or false, a day, or None."""
 
 
 @dataclass(frozen=True)

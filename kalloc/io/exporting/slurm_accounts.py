@@ -25,17 +25,23 @@ SCRIPT = """\
 # slurm.conf must have AccountingStorageEnforce=limits and AccountingStorageTRES={tres}
 set -eu
 cluster=${{1:?give the name of the cluster}}
+above() {{ # NAME: prints the account above one, or nothing where there is no such account
+    sacctmgr -n -P show association where cluster="$cluster" account="$1" format=parentname | sed -n '/./{{p;q;}}'
+}}
+change() {{ # NAME WHAT
+    sacctmgr -i modify account where account="$1" cluster="$cluster" set "$2"
+}}
 account() {{ # NAME PARENT LIMITS DESCRIPTION
-    if [ -z "$(sacctmgr -n -P show association where cluster="$cluster" account="$1" format=account)" ]; then
+    now=$(above "$1")
+    if [ -z "$now" ]; then
         sacctmgr -i add account "$1" cluster="$cluster" parent="$2" GrpTRES="$3" description="$4" organization="$4"
     else
-        sacctmgr -i modify account where account="$1" cluster="$cluster" set parent="$2" GrpTRES="$3"
+        [ "$now" = "$2" ] || change "$1" parent="$2" # the parent that it has would be an error
+        change "$1" GrpTRES="$3"
     fi
 }}
 nothing() {{ # NAME: what an earlier plan gave it ends
-    if [ -n "$(sacctmgr -n -P show association where cluster="$cluster" account="$1" format=account)" ]; then
-        sacctmgr -i modify account where account="$1" cluster="$cluster" set GrpTRES={none}
-    fi
+    [ -z "$(above "$1")" ] || change "$1" GrpTRES={none}
 }}
 """
 

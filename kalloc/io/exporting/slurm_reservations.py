@@ -21,15 +21,16 @@ HEAD = """\
 set -eu
 start=${2:-now}
 duration=${3:-UNLIMITED}
+failed=0
 case ${1:-create} in
 create)
     reserve() { # NAME ACCOUNT NODES [TRES of each node; all of it without]
         scontrol create reservation ReservationName="$1" Accounts="$2" Nodes="$3" ${4:+TRESPerNode="$4"} \\
-            StartTime="$start" Duration="$duration" Flags=IGNORE_JOBS
+            StartTime="$start" Duration="$duration" Flags=IGNORE_JOBS || failed=1
     }
     ;;
 release)
-    reserve() { scontrol delete ReservationName="$1"; }
+    reserve() { scontrol delete ReservationName="$1" || failed=1; }
     ;;
 *)
     echo "usage: sh reservations.sh [create [START [DURATION]] | release]" >&2
@@ -42,7 +43,7 @@ esac
 def script(instance: Instance, plan: Plan, hosts: Names, accounts: Accounts) -> bytes:
     """Return a script that makes, or deletes, one reservation per project; parts of nodes have one by size."""
     lines = [f"reserve {shlex.join(words)}\n" for words in _reservations(instance, plan, hosts, accounts)]
-    return (HEAD + "".join(lines)).encode()
+    return (HEAD + "".join(lines) + 'exit "$failed"\n').encode()
 
 
 def _reservations(instance: Instance, plan: Plan, hosts: Names, accounts: Accounts) -> Iterator[list[str]]:

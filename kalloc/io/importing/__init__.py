@@ -29,7 +29,7 @@ FORMATS: Mapping[str, str] = {
     "sinfo": "sinfo -N",
     "kubernetes": "kubectl get nodes -o json, or -o yaml",
     "kueue": "Topology, ResourceFlavor, ClusterQueue, Cohort of v1beta1 and v1beta2",
-    "kai": "Queue of the KAI scheduler",
+    "kai": "Queue and Topology of the KAI scheduler",
     "volcano": "HyperNode of Volcano",
     "topograph": "models and graphs of topograph",
     "ibnetdiscover": "ibnetdiscover of InfiniBand",
@@ -45,7 +45,9 @@ class Imported:
 
     instance: Instance
     notes: tuple[Note, ...]
+    """In the order in which they were made; each says where."""
     differences: tuple[Difference, ...]
+    """Where sources say different things of a node, or only one has it."""
 
     @cached_property
     def reconciliation(self) -> pd.DataFrame:
@@ -78,11 +80,13 @@ def import_files(
     from kalloc.io.importing.joining import join
     from kalloc.io.importing.labels import place_by_labels
     from kalloc.io.importing.levels import choose, note_split_domains
+    from kalloc.io.importing.patterns import resolve
 
     options = options or ImportOptions()
     found = Findings()
     sources = [_read(one, files, options, found) for one, files in ((format, paths), *(joined or {}).items())]
     found.raise_if_any()
+    resolve(sources, found)
     place_by_labels(sources, options, found)
     levels = choose(sources, options.levels, found)
     found.raise_if_any()
@@ -110,6 +114,6 @@ def _read(format: str, paths: Sequence[str | Path], options: ImportOptions, foun
         raise InstanceError([Defect(format, None, None, "has no file to read")])
     module = import_module(f"kalloc.io.importing.{format.replace('-', '_')}")
     facts: Facts = module.read([Path(path) for path in paths], options, found)
-    if not (facts.nodes or facts.tables or facts.label_levels or found.defects):
+    if not (facts.nodes or facts.patterns or facts.tables or facts.label_levels or found.defects):
         found.wrong(Where(", ".join(map(str, paths))), f"has nothing that can be read as {format}")
     return facts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -65,11 +65,12 @@ def assemble(
 def _once(entries: Sequence[Entry], column: str, found: Findings) -> list[Entry]:
     """Return the entries without those that another source has already under the same name."""
     kept: dict[Any, Entry] = {}
-    for entry in entries:
-        first = kept.setdefault(entry.record[column], entry)
+    for index, entry in enumerate(entries):
+        name = entry.record.get(column)
+        first = kept.setdefault(index if name is None else name, entry)
         if first is not entry:
             same = first.record == entry.record
-            message = f"{column} {entry.record[column]!r} is in {first.where} already"
+            message = f"{column} {name!r} is in {first.where} already"
             (found.dropped if same else found.ambiguous)(entry.where, message + ("" if same else "; that is taken"))
     return list(kept.values())
 
@@ -104,21 +105,24 @@ def _inventory(
 
 
 def _placed(tables: Mapping[str, Sequence[Entry]], found: Findings) -> list[Entry]:
-    """Return what runs on nodes of the inventory; without a number it is all GPUs that nothing else has there."""
+    """Return what runs; without a number it is all GPUs of a node of the inventory that nothing else has there."""
     free = {entry.record["node"]: entry.record["gpus"] or 0 for entry in tables["inventory"]}
-    kept: dict[tuple[str, str], Entry] = {}
+    kept: list[Entry] = []
+    seen: set[tuple[str, str]] = set()
     for entry in tables["placed"]:
-        project, node = entry.record["project"], entry.record["node"]
-        if node not in free:
+        project, node = (str(entry.record.get(column, "")) for column in ("project", "node"))
+        if "gpus" not in entry.record or entry.record["gpus"] is not None:
+            kept.append(entry)
+        elif node not in free:
             found.dropped(entry.where, f"{project!r} is on node {node!r}, which is not in the inventory")
-        elif (project, node) not in kept:
-            gpus = free[node] if entry.record["gpus"] is None else entry.record["gpus"]
-            if gpus == 0:
+        elif (project, node) not in seen:
+            seen.add((project, node))
+            if free[node]:
+                kept.append(Entry({**entry.record, "gpus": free[node]}, entry.where))
+                free[node] = 0
+            else:
                 found.ambiguous(entry.where, f"{project!r} is on node {node!r}, all of whose GPUs another one has")
-                continue
-            kept[project, node] = Entry({**entry.record, "gpus": gpus}, entry.where)
-            free[node] = max(0, free[node] - gpus)
-    return list(kept.values())
+    return kept
 
 
 def _complete_requests(
@@ -131,7 +135,9 @@ def _complete_requests(
     for entry in tables["projects"]:
         level = entry.record.get("level")
         if level and not levels and level != NODE:
-            found.dropped(entry.where, f"project {entry.record['project']!r} wants one {level}: no source has levels")
+            found.dropped(
+                entry.where, f"project {entry.record.get('project')!r} wants one {level}: no source has levels"
+            )
             entry.record["level"] = None
 
 
@@ -142,7 +148,7 @@ def _cited(where: Where) -> str:
 
 def _add_missing(tables: Mapping[str, list[Entry]], target: str, column: str, found: Findings) -> None:
     """Add a row for each kind or pool that is named and nowhere described."""
-    known = {entry.record[column] for entry in tables[target]} | {None, "", ALL_KINDS}
+    known = {entry.record.get(column) for entry in tables[target]} | {None, "", ALL_KINDS}
     for table in ("quotas", "caps", "inventory", "projects", "requests", "pools"):
         for entry in tables[table]:
             for field in (
@@ -153,18 +159,18 @@ def _add_missing(tables: Mapping[str, list[Entry]], target: str, column: str, fo
                     continue
                 known.add(name)
                 tables[target].append(Entry({column: name}, entry.where))
-                more = "; its performance is taken as 1, the H200's" if target == "kinds" else ", a root"
-                found.guessed(entry.where, f"{column} {name!r} is named, but not described{more}")
+                more = "performance 1, as an H200 has, no memory, no power" if target == "kinds" else "a root"
+                found.guessed(entry.where, f"{column} {name!r} is named, but not described: {more}")
 
 
 def _give_owners(tables: Mapping[str, list[Entry]], options: ImportOptions, found: Findings) -> None:
     """Let the nodes of which no source says it belong to the one pool above all, or to the one that is wanted."""
     without = [entry for entry in tables["inventory"] if entry.record["owner"] is None]
-    pools = {entry.record["pool"] for entry in tables["pools"]}
+    pools = {str(entry.record.get("pool", "")) for entry in tables["pools"]}
     roots = [entry for entry in tables["pools"] if not entry.record.get("parent")]
     if not without and pools:
         return
-    owner = options.owner or (roots[0].record["pool"] if len(roots) == 1 else EVERYBODY)
+    owner = options.owner or (str(roots[0].record.get("pool", "")) if len(roots) == 1 else unused(EVERYBODY, pools))
     where = without[0].where if without else Where("the sources")
     if owner not in pools:
         tables["pools"].insert(0, Entry({"pool": owner}, where))
@@ -179,6 +185,11 @@ def _give_owners(tables: Mapping[str, list[Entry]], options: ImportOptions, foun
         )
     for entry in without:
         entry.record["owner"] = owner
+
+
+def unused(name: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken: this one or, with a number, the first that is free."""
+    return next(one for one in (name, *(f"{name} {number}" for number in range(2, len(taken) + 3))) if one not in taken)
 
 
 class Draft:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 
 from kalloc.io.importing.facts import Facts, Findings, Where
 from kalloc.io.importing.trees import Switch, parents
@@ -119,7 +120,13 @@ class Tree:
         for name, group in cohorts.items():
             if group.above is not None:
                 self.below[group.above].append(name)
-        self.totals = {name: self._total(name) for name in cohorts}
+        self.totals: dict[str, dict[str, Amount]] = {}
+        order = list(TopologicalSorter(self.below).static_order())
+        for name in order:
+            self.totals[name] = self._total(name)
+        self.root = dict(zip(cohorts, cohorts, strict=True))
+        for name in reversed(order):
+            self.root.update(dict.fromkeys(self.below[name], self.root[name]))
 
     def cohort_rows(self, name: str, group: Group, facts: Facts) -> None:
         """Add the quotas of a cohort: what is below it and, where it says so, how much it borrows and lends."""
@@ -152,20 +159,15 @@ class Tree:
 
     def _most(self, name: str, kind: str) -> int:
         """Return what all members of the root cohort have together."""
-        while (above := self.cohorts[name].above) is not None:
-            name = above
-        return self.totals[name].get(kind, Amount()).nominal
+        return self.totals[self.root[name]].get(kind, Amount()).nominal
 
     def _total(self, name: str) -> dict[str, Amount]:
-        """Return what all under a cohort have, and what they lend, by kind."""
+        """Return what all under a cohort have, and what they lend, by kind; those below must be known."""
+        held = [group.amounts for group in (*self.members[name], *((self.cohorts[name],) if self.ours else ()))]
         found: dict[str, Amount] = {}
-        ready = [name]
-        for cohort in ready:
-            ready.extend(self.below[cohort])
-            own = [self.cohorts[cohort]] if self.ours else []
-            for group in (*self.members[cohort], *own):
-                for kind, amount in group.amounts.items():
-                    found[kind] = total(found.get(kind, Amount()), Amount(amount.nominal, None, amount.lent))
+        for amounts in (*held, *(self.totals[cohort] for cohort in self.below[name])):
+            for kind, amount in amounts.items():
+                found[kind] = total(found.get(kind, Amount()), Amount(amount.nominal, None, amount.lent))
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -75,6 +76,24 @@ class NodeFact:
 
 
 @dataclass
+class Pattern:
+    """Nodes of a place that are named by a pattern or by labels."""
+
+    what: str
+    """The words for it."""
+    where: Where
+    place: Mapping[str, str]
+    expression: re.Pattern[str] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def means(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Tell whether what has this name and these labels is meant."""
+        if self.expression is not None:
+            return self.expression.search(name) is not None
+        return all(labels.get(key) == value for key, value in self.labels.items())
+
+
+@dataclass
 class Entry:
     """A record of a table of the instance, and where it was read."""
 
@@ -93,12 +112,19 @@ class Facts:
     nodes: list[NodeFact] = field(default_factory=list)
     tables: dict[str, list[Entry]] = field(default_factory=dict)
     """Records of the tables of an instance other than the inventory."""
+    patterns: list[Pattern] = field(default_factory=list)
+    """Nodes that are known when all sources are read."""
     label_levels: tuple[str, ...] = ()
     """Labels of nodes that are levels, coarse to fine, where the source lists them."""
 
     def add(self, table: str, where: Where, **record: Any) -> None:
         """Add a record to a table."""
         self.tables.setdefault(table, []).append(Entry(record, where))
+
+
+def printable(text: str) -> str:
+    """Return a text that a terminal shows as it is: control characters of untrusted names are written out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class Findings:
@@ -112,26 +138,29 @@ class Findings:
 
     def dropped(self, where: Where, message: str) -> None:
         """Note what the source says and the instance does not."""
-        self.notes.append(Note(where, Remark.DROPPED, message))
+        self._note(Remark.DROPPED, where, message)
 
     def guessed(self, where: Where, message: str) -> None:
         """Note what the instance says and the source does not in so many words."""
-        self.notes.append(Note(where, Remark.GUESSED, message))
+        self._note(Remark.GUESSED, where, message)
 
     def ambiguous(self, where: Where, message: str) -> None:
         """Note what can be read in more than one way, and how it was."""
-        self.notes.append(Note(where, Remark.AMBIGUOUS, message))
+        self._note(Remark.AMBIGUOUS, where, message)
+
+    def _note(self, remark: Remark, where: Where, message: str) -> None:
+        self.notes.append(Note(where, remark, printable(message)))
 
     def once(self, remark: Remark, where: Where, what: str, message: str) -> None:
         """Note something the first time that it comes up in a file; ``what`` tells it from other things."""
         if (key := (where.file, remark, what)) not in self._said:
             self._said.add(key)
-            self.notes.append(Note(where, remark, message))
+            self._note(remark, where, message)
 
     def wrong(self, where: Where, message: str, column: str | None = None) -> None:
         """Add a defect of the source."""
         line, row = (where.number, None) if where.unit == "line" else (None, where.number)
-        self.defects.append(Defect(where.file, row, column, message, line))
+        self.defects.append(Defect(where.file, row, column and printable(column), printable(message), line))
         if len(self.defects) >= MAX_DEFECTS:
             self.raise_if_any()
 

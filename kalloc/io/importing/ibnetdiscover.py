@@ -11,7 +11,7 @@ from pathlib import Path
 from kalloc.io.importing.fabrics import LEVELS, Host, Leaves, domains_above, units
 from kalloc.io.importing.facts import Facts, Findings, NodeFact, Remark, Where
 from kalloc.io.importing.options import ImportOptions
-from kalloc.io.importing.reading import text_of
+from kalloc.io.importing.reading import lines_of
 
 DEVICE = re.compile(r'(Switch|Ca|Rt)\s+\d+\s+"([^"]*)"\s*#\s*"([^"]*)"')
 LINK = re.compile(
@@ -60,7 +60,7 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
 def _parse(path: Path, fabric: Fabric, found: Findings) -> None:
     current: str | None = None
     devices = 0
-    for number, line in enumerate(text_of(path).splitlines(), start=1):
+    for number, line in lines_of(path):
         where = Where(str(path), number)
         if line.startswith("["):
             match = LINK.match(line)

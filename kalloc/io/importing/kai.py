@@ -1,54 +1,64 @@
-"""KAI: Queues as pools with quotas."""
+"""KAI: Queues as pools with quotas, a Topology as levels."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kalloc.instance import ALL_KINDS
+from kalloc.io.importing.assembling import EVERYBODY, unused
 from kalloc.io.importing.facts import Facts, Findings, Remark
-from kalloc.io.importing.objects import Object, by_kind, whole
+from kalloc.io.importing.objects import Object, by_kind, listed_labels, whole
 from kalloc.io.importing.options import ImportOptions
 
 GROUP = "scheduling.run.ai"
+TOPOLOGY = "kai.scheduler"
 READ = ("parentQueue", "displayName", "resources")
 UNLIMITED = -1
 
 
 def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Facts:
-    """Return a pool for each Queue, with its quota of GPUs of any kind.
+    """Return a pool for each Queue, with its quota of GPUs of any kind, and the labels of the Topology.
 
     A queue may use its quota and, up to its limit, what its siblings leave of theirs: what it may borrow is the
     limit less the quota, what it lends is the quota. Without a quota and a limit there is no row.
     """
     facts = Facts("kai")
     queues: list[Object] = []
-    by_kind(paths, GROUP, {"Queue": queues.append}, found)
+    topologies: list[Object] = []
+    by_kind(paths, {(GROUP, "Queue"): queues.append, (TOPOLOGY, "Topology"): topologies.append}, found)
+    facts.label_levels = listed_labels(topologies, found)
     roots = [item for item in queues if not item.spec.get("parentQueue")]
     top = None
     if len(roots) > 1:
-        names = {item.name for item in queues}
-        top = next(
-            name
-            for name in ("all", "all queues", *(f"all queues {i}" for i in range(len(names) + 1)))
-            if name not in names
-        )
+        top = unused(EVERYBODY, {item.original for item in queues})
         facts.add("pools", roots[0].where, pool=top)
         found.guessed(roots[0].where, f"a pool {top!r} is added above the {len(roots)} root queues, so that they lend")
+    names = _names(queues)
     for item in queues:
-        title = item.spec.get("displayName") or ""
-        facts.add("pools", item.where, pool=item.name, parent=item.spec.get("parentQueue") or top, title=str(title))
+        parent, title = item.spec.get("parentQueue"), item.spec.get("displayName")
+        record = {"parent": names.get(str(parent), str(parent)) if parent else top}
+        if title and title not in (item.name, item.original):
+            record["title"] = str(title)
+        facts.add("pools", item.where, pool=names[item.name], **record)
         for key in item.spec:
             if key not in READ:
                 found.once(Remark.DROPPED, item.where, key, f"{key} is not read")
     total = sum(max(0, _amount(item, "quota") or 0) for item in roots)
     for item in queues:
-        _quota(item, total, top is None and item in roots, facts, found)
+        _quota(item, names[item.name], total, top is None and item in roots, facts, found)
     return facts
 
 
-def _quota(item: Object, total: int, alone: bool, facts: Facts, found: Findings) -> None:
+def _names(queues: Sequence[Object]) -> dict[str, str]:
+    """Return the pool of each queue: its name before an export of kalloc, where no other queue has the same."""
+    originals = Counter(item.original for item in queues)
+    return {item.name: item.original if originals[item.original] == 1 else item.name for item in queues}
+
+
+def _quota(item: Object, pool: str, total: int, alone: bool, facts: Facts, found: Findings) -> None:
     """Add the quota of a queue; one that is ``alone`` at the root has nobody to borrow of."""
     gpu = _gpu(item)
     for key in gpu:
@@ -71,7 +81,7 @@ def _quota(item: Object, total: int, alone: bool, facts: Facts, found: Findings)
         found.guessed(item.where, f"queue {item.name!r} has no sibling to borrow of: its limit {limit} is its quota")
         quota, borrow = quota + borrow, 0
     lend = 0 if alone else quota
-    facts.add("quotas", item.where, pool=item.name, kind=ALL_KINDS, gpus=quota, borrow=borrow, lend=lend)
+    facts.add("quotas", item.where, pool=pool, kind=ALL_KINDS, gpus=quota, borrow=borrow, lend=lend)
 
 
 def _gpu(item: Object) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
     """Return the nodes: as many GPUs as are allocatable; cordoned nodes and those not ready are down."""
     facts = Facts("kubernetes")
     resources = (*options.resources, *RESOURCES)
-    by_kind(paths, "", {"Node": lambda item: facts.nodes.append(_node(item, resources, found))}, found)
+    by_kind(paths, {("", "Node"): lambda item: facts.nodes.append(_node(item, resources, found))}, found)
     return facts
 
 

@@ -14,7 +14,7 @@ from kalloc.io.importing.cohorts import Amount, Group, total, write_pools
 from kalloc.io.importing.facts import Facts, Findings, Remark, Where
 from kalloc.io.importing.kinds import known_kind, read_kind
 from kalloc.io.importing.kubernetes import PRODUCTS, RESOURCES
-from kalloc.io.importing.objects import Object, by_kind, maps, texts, whole
+from kalloc.io.importing.objects import Object, by_kind, listed_labels, maps, texts, whole
 from kalloc.io.importing.options import ImportOptions
 
 GROUP = "kueue.x-k8s.io"
@@ -46,8 +46,8 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
         if first is not item:
             found.wrong(item.where, f"{item.kind} {item.name!r} is in {first.where} already")
 
-    by_kind(paths, GROUP, dict.fromkeys(names, keep), found)
-    facts = Facts("kueue", label_levels=_levels(cluster.topologies.values(), found))
+    by_kind(paths, {(GROUP, kind): keep for kind in names}, found)
+    facts = Facts("kueue", label_levels=listed_labels(cluster.topologies.values(), found))
     reader = Quotas(cluster, (EVERY_GPU, *options.resources, *RESOURCES), found)
     cohorts = {name: reader.group(item) for name, item in cluster.cohorts.items()}
     queues = [reader.group(item) for item in cluster.queues.values()]
@@ -75,20 +75,6 @@ def _apart(queues: Iterable[Group], cohorts: Mapping[str, Group], found: Finding
             cohort.pool = f"cohort {cohort.pool}"
             found.guessed(cohort.where, f"a ClusterQueue has the name of a cohort, whose pool is {cohort.pool!r}")
             yield queue
-
-
-def _levels(topologies: Iterable[Object], found: Findings) -> tuple[str, ...]:
-    """Return the labels of the first Topology."""
-    listed: tuple[str, ...] = ()
-    for item in topologies:
-        if listed:
-            found.ambiguous(item.where, f"Topology {item.name!r} is not the first one; its levels are not taken")
-            continue
-        labels = [level.get("nodeLabel") for level in maps(item.spec.get("levels"))]
-        listed = tuple(label for label in labels if isinstance(label, str) and label)
-        if not listed:
-            found.wrong(item.where, f"Topology {item.name!r} has no levels")
-    return listed
 
 
 class Quotas:
@@ -148,6 +134,8 @@ class Quotas:
             self.found.once(Remark.AMBIGUOUS, item.where, f"flavor {flavor}", f"ResourceFlavor {flavor!r} is nowhere")
         else:
             labels = texts(known.spec.get("nodeLabels"))
+            for label in sorted(labels.keys() - {KIND, *PRODUCTS}):
+                self.found.once(Remark.DROPPED, known.where, f"label {label}", f"flavors by {label} hold any node here")
             for label in PRODUCTS:
                 if label in labels and (kind := read_kind(labels[label], known.where, self.found)):
                     return kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from kalloc.instance import NODE
@@ -46,16 +46,20 @@ def choose(sources: Sequence[Facts], wanted: Sequence[str], found: Findings) -> 
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         found.wrong(OPTION, f"has the level {name!r} twice")
     found.raise_if_any()
-    known = _merged(sources, found) if len(sources) > 1 else list(sources[0].levels)
+    known, woven = _merged(sources, found)
+    if woven and not set(names) & set(known):
+        found.guessed(OPTION, f"the order of the levels of all sources: {', '.join(known)}")
     chosen = dict(zip(known, known, strict=True))
     if names and not set(names) & set(known):
         chosen = dict(zip(known, names, strict=False))
         if len(names) != len(known):
             have = ", ".join(known) or "none"
-            found.wrong(OPTION, f"gives {len(names)} names, but the sources have {len(known)} levels: {have}")
+            found.wrong(
+                OPTION, f"no source has any of {', '.join(names)}, and they are not as many as there are: {have}"
+            )
     elif names:
         chosen = {name: name for name in names}
-        for name in set(names) - set(known):
+        for name in dict.fromkeys(name for name in names if name not in known):
             found.wrong(OPTION, f"no source has the level {name!r}; {nearest(name, known)}")
         for level in known:
             if level not in names:
@@ -74,19 +78,20 @@ def _check(names: Sequence[str], found: Findings) -> None:
         found.wrong(OPTION, f"there are {len(names)} levels; choose {MAX_LEVELS} at most: {', '.join(names)[:300]}")
 
 
-def _merged(sources: Sequence[Facts], found: Findings) -> list[str]:
-    """Return the levels of all sources in one order: each source's own, and fewer domains first."""
+def _merged(sources: Sequence[Facts], found: Findings) -> tuple[list[str], bool]:
+    """Return the levels of all sources in one order, and whether it is a guess: fewer domains first."""
     _unite(sources, found)
     merged: list[str] = []
+    woven = False
     for facts in sources:
         new = [level for level in facts.levels if level not in merged]
         if merged and new:
             counts = {level: _count(sources, level) for level in (*merged, *new)}
             merged = list(_woven(merged, facts.levels, counts))
-            found.guessed(OPTION, f"the order of the levels of all sources: {', '.join(merged)}")
+            woven = True
         else:
             merged += new
-    return merged
+    return merged, woven
 
 
 def _woven(one: Sequence[str], other: Sequence[str], counts: dict[str, int]) -> Iterator[str]:
@@ -104,17 +109,28 @@ def _count(sources: Iterable[Facts], level: str) -> int:
 
 def _unite(sources: Sequence[Facts], found: Findings) -> None:
     """Let levels of two sources that have the same domain for every node be one level."""
-    for position, facts in enumerate(sources):
-        known = {node.name: node for earlier in sources[:position] for node in earlier.nodes if node.name is not None}
-        for level in facts.levels:
-            others = {other for earlier in sources[:position] for other in earlier.levels}
-            pairs = [(known[node.name], node.place.get(level)) for node in facts.nodes if node.name in known]
-            for other in sorted(others - set(facts.levels)):
-                if pairs and level not in others and all(node.place.get(other) == value for node, value in pairs):
+    known: dict[str, dict[str, str]] = {}
+    others: dict[str, None] = {}
+    for facts in sources:
+        for level in facts.levels if others else ():
+            pairs = [(known[str(node.name)], node.place[level]) for node in facts.nodes if _in_both(node, known, level)]
+            for other in others:
+                if other in facts.levels or level in others or not pairs:
+                    continue
+                if all(place.get(other) == domain for place, domain in pairs):
                     message = f"level {level!r} of {facts.source} is taken for {other!r}: every node has the same there"
                     found.guessed(facts.nodes[0].where, message)
                     rename([facts], [f"{other}={level}"])
                     break
+        others.update(dict.fromkeys(facts.levels))
+        for node in facts.nodes:
+            if node.name is not None:
+                known[node.name] = {**node.place, **known.get(node.name, {})}
+
+
+def _in_both(node: NodeFact, known: Collection[str], level: str) -> bool:
+    """Tell whether a source that came before has the node too, and this one its domain of a level."""
+    return node.name in known and level in node.place
 
 
 def note_split_domains(levels: Sequence[str], nodes: Iterable[NodeFact], found: Findings) -> None:
@@ -131,5 +147,7 @@ def note_split_domains(levels: Sequence[str], nodes: Iterable[NodeFact], found: 
                 count, example, at = split.get(fine, (0, f"{name!r} in {first[0]!r} and {above!r}", node.where))
                 split[fine] = (count + 1, example, at)
     for level, (count, example, at) in split.items():
-        message = f"names of {level!r} are in several domains above, {example} first ({count} nodes); each is its own"
+        message = (
+            f"names of {level!r} are in several domains above, {example} first (nodes: {count:,}); each is its own"
+        )
         found.ambiguous(at, message)

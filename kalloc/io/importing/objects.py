@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,20 +65,35 @@ def _taken_apart(path: Path, document: Any, found: Findings) -> Iterator[Object]
 
 
 def by_kind(
-    paths: Sequence[Path], group: str, readers: Mapping[str, Callable[[Object], None]], found: Findings
+    paths: Sequence[Path], readers: Mapping[tuple[str, str], Callable[[Object], None]], found: Findings
 ) -> None:
-    """Hand each object of an API group to the reader of its kind; the others are noted."""
+    """Hand each object to the reader of its API group and kind; the others are noted."""
     read = False
     for item in objects(paths, found):
-        if item.group == group and item.kind in readers:
-            readers[item.kind](item)
+        reader = readers.get((item.group, item.kind))
+        if reader is not None:
+            reader(item)
             read = True
         else:
             found.once(Remark.DROPPED, item.where, f"kind {item.kind}", f"objects of kind {item.kind!r} are not read")
     if not read:
-        kinds = " or ".join(readers)
         found.raise_if_any()
-        found.wrong(Where(", ".join(map(str, paths))), f"has no {kinds} of {group or 'the core API'}")
+        kinds = " or ".join(f"{kind} of {group or 'the core API'}" for group, kind in readers)
+        found.wrong(Where(", ".join(map(str, paths))), f"has no {kinds}")
+
+
+def listed_labels(topologies: Iterable[Object], found: Findings) -> tuple[str, ...]:
+    """Return the labels that the first object of the kind Topology lists, coarse to fine."""
+    listed: tuple[str, ...] = ()
+    for item in topologies:
+        if listed:
+            found.ambiguous(item.where, f"Topology {item.name!r} is not the first one; its levels are not taken")
+            continue
+        labels = [level.get("nodeLabel") for level in maps(item.spec.get("levels"))]
+        listed = tuple(label for label in labels if isinstance(label, str) and label)
+        if not listed:
+            found.wrong(item.where, f"Topology {item.name!r} has no levels")
+    return listed
 
 
 def whole(value: Any) -> int | None:
@@ -114,8 +129,3 @@ def texts(value: Any) -> dict[str, str]:
 def maps(value: Any) -> list[Mapping[str, Any]]:
     """Return the mappings of a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def without(value: Mapping[str, Any], known: Collection[str]) -> list[str]:
-    """Return the keys of a mapping that are not read."""
-    return [key for key in value if key not in known]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_JSON = 512 * MIB
 MAX_TEXT = 128 * MIB
 MAX_YAML = 64 * MIB
+MAX_VALUES = 5_000_000
+"""Values of one YAML file; each takes longer to read than any in JSON."""
 MAX_DEPTH = 60
 """Objects in objects; no format here goes half as deep."""
 
@@ -65,6 +67,16 @@ def text_of(path: Path, limit: int = MAX_TEXT) -> str:
     """
     with readable(path):
         return read_text(path, limit)
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file with their numbers, as editors count them.
+
+    Raises:
+        InstanceError: where it is no text.
+    """
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
+        yield number, line.removesuffix("\r")
 
 
 def is_json(path: Path) -> bool:
@@ -214,6 +226,7 @@ class _Builder:
         self.documents: list[Any] = []
         self.stack: list[Map | list[Any]] = []
         self.keys: list[str | None] = []
+        self.left = MAX_VALUES
 
     def take(self, event: Event) -> None:
         """Add what an event says."""
@@ -242,6 +255,9 @@ class _Builder:
             fail(where, f"goes deeper than {MAX_DEPTH} levels")
 
     def _add(self, value: Any, where: Where) -> None:
+        self.left -= 1
+        if self.left < 0:
+            fail(where, f"has more than {MAX_VALUES:,} values; give it as JSON")
         if not self.stack:
             self.documents.append(value)
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kalloc.io.importing.facts import Facts, Findings, NodeFact, Remark, Where
 from kalloc.io.importing.options import ImportOptions
-from kalloc.io.importing.reading import text_of
+from kalloc.io.importing.reading import lines_of
 from kalloc.io.importing.slurm_nodes import read_gres, read_state
 from kalloc.io.importing.trees import expanded
 
@@ -45,7 +45,7 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
 
 def _lines(path: Path, columns: list[str]) -> Iterator[Line]:
     """Yield the fields of every line of nodes; what a header or a format names goes into ``columns``."""
-    for number, line in enumerate(text_of(path).splitlines(), start=1):
+    for number, line in lines_of(path):
         if line.startswith("#"):
             columns[:] = [LETTERS.get(letter, "") for letter in FORMAT.findall(line)] or columns
             continue

@@ -21,6 +21,7 @@ DOWN = frozenset(
 """States in which a node takes no jobs; a node that is powered down to save energy does."""
 UNREAD = ("partitions", "features", "active_features", "alloc_cpus", "weight")
 GRES = re.compile(r"gpu(?::([^:(,]+))??:(\d+)(?:\([^)]*\))?|gpu(?:\([^)]*\))?")
+MAX_GRES = 10_000
 NONE = ("", "(null)", "N/A", "none")
 
 
@@ -53,8 +54,12 @@ def _add(item: dict[str, Any], where: Where, facts: Facts, found: Findings) -> N
 
 
 def _states(item: dict[str, Any]) -> list[str]:
-    state = item.get("state") or []
-    return [state] if isinstance(state, str) else [str(one) for one in state]
+    """Return the states and, in old versions, the flags beside them."""
+    found: list[str] = []
+    for key in ("state", "state_flags"):
+        value = item.get(key) or []
+        found += [value] if isinstance(value, str) else map(str, value) if isinstance(value, list) else []
+    return found
 
 
 def _place(item: dict[str, Any], facts: Facts) -> dict[str, str]:
@@ -71,6 +76,9 @@ def _place(item: dict[str, Any], facts: Facts) -> dict[str, str]:
 
 def read_gres(text: str, node: str, where: Where, found: Findings) -> tuple[str | None, int]:
     """Return kind and number of the GPUs of a GRES such as ``gpu:h200:8(S:0-1)``; other resources are noted."""
+    if len(text) > MAX_GRES:
+        found.wrong(where, f"node {node!r} has GRES of more than {MAX_GRES:,} characters")
+        return None, 0
     kinds: dict[str | None, int] = {}
     for one in re.split(r",(?![^(]*\))", text if text not in NONE else ""):
         match = GRES.fullmatch(one.strip())

@@ -10,11 +10,18 @@ from typing import Any
 from kalloc.io.hostlists import MAX_NAME, HostListError, compress
 from kalloc.io.importing.facts import Facts, Findings, NodeFact, Remark, Where
 from kalloc.io.importing.options import ImportOptions
-from kalloc.io.importing.reading import Map, text_of, yaml_documents
+from kalloc.io.importing.reading import Map, lines_of, text_of, yaml_documents
 from kalloc.io.importing.trees import Switch, expanded, place_by_height
 
 PAIR = re.compile(r"(\w+)\s*=\s*(\S*)")
 YAML_MARK = re.compile(r"^\s*(?:---|-\s*topology\s*:|topology\s*:)", re.MULTILINE)
+KNOWN = frozenset(
+    {
+        *("switchname", "switches", "nodes", "level"),
+        *("blockname", "blockindex", "blocksize", "blocksizes", "aggregatedblock"),
+    }
+)
+"""Keys of a line that are read, or say again what others say."""
 MAX_SIZES = 16
 
 Record = dict[str, str]
@@ -36,7 +43,7 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
 def _lines(path: Path) -> Iterator[tuple[Where, str]]:
     """Yield the lines that are not empty, without comments, those that end in a backslash joined."""
     held, start = "", 0
-    for number, line in enumerate(text_of(path).splitlines(), start=1):
+    for number, line in lines_of(path):
         line = line.partition("#")[0].strip()
         start = start or number
         if line.endswith("\\"):
@@ -55,6 +62,8 @@ def _from_text(path: Path, found: Findings) -> tuple[tuple[str, ...], list[NodeF
     sizes: list[int] = []
     for where, line in _lines(path):
         record = {key.lower(): value for key, value in PAIR.findall(line)}
+        for key in sorted(record.keys() - KNOWN):
+            found.once(Remark.DROPPED, where, key, f"{key} is not read")
         if "switchname" in record:
             _add_switch(record, where, switches, found)
         elif "blockname" in record:
@@ -81,9 +90,9 @@ def _levelled(
         found.wrong(Where(str(path)), "has switches and blocks; one topology has either")
     if not switches and not blocks:
         found.wrong(Where(str(path)), "has no switch and no block")
-    found.raise_if_any()
     if switches:
         return place_by_height(switches, names[0], found)
+    found.raise_if_any()
     return place_in_blocks(blocks, sizes, names[1], found)
 
 
@@ -91,8 +100,6 @@ def _add_switch(record: Record, where: Where, switches: dict[str, Switch], found
     switch = Switch(record["switchname"], where, _hosts(record, "switches", where, found))
     if "level" not in record or not switch.children:
         switch.nodes = _hosts(record, "nodes", where, found)
-    if "linkspeed" in record:
-        found.once(Remark.DROPPED, where, "LinkSpeed", "LinkSpeed is not read")
     _put(switch, switches, found)
 
 
@@ -126,15 +133,19 @@ def place_in_blocks(
     A larger block is as many blocks one after the other as its size is times the smallest size.
     """
     levels = {name: 1}
-    for size in sorted(sizes)[1:]:
-        if size % sizes[0]:
-            found.wrong(next(iter(blocks.values())).where, f"block size {size} is no multiple of {sizes[0]}")
-        levels[f"{name}{size}"] = size // sizes[0]
+    base = min(sizes, default=1)
+    for size in sorted(set(sizes) - {base}):
+        if size % base:
+            found.wrong(next(iter(blocks.values())).where, f"block size {size} is no multiple of {base}")
+        levels[f"{name}{size}"] = size // base
     found.raise_if_any()
     names = list(blocks)
+    larger = {
+        level: [_joint(names[at : at + count]) for at in range(0, len(names), count)] for level, count in levels.items()
+    }
     nodes: dict[str, NodeFact] = {}
     for index, block in enumerate(blocks.values()):
-        place = {level: _larger(names, index, count) for level, count in levels.items()}
+        place = {level: larger[level][index // count] for level, count in levels.items()}
         for node in block.nodes:
             if node in nodes:
                 message = f"node {node!r} is in the block {nodes[node].place[name]!r} too; that one is taken"
@@ -144,10 +155,10 @@ def place_in_blocks(
     return tuple(reversed(levels)), list(nodes.values())
 
 
-def _larger(names: Sequence[str], index: int, count: int) -> str:
-    """Return the name of the block of ``count`` blocks that holds one: the host list of them, as Slurm has it."""
-    first = index - index % count
-    held = names[first : first + count]
+def _joint(held: Sequence[str]) -> str:
+    """Return the name of a block of blocks: the host list of them, as Slurm has it."""
+    if len(held) == 1:
+        return held[0]
     try:
         name = compress(held)
     except HostListError:

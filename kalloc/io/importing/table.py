@@ -13,12 +13,14 @@ from kalloc.io.importing.headings import APPLICATIONS, FLAGS, LEVELS, STATES, co
 from kalloc.io.importing.kinds import read_kind
 from kalloc.io.importing.mapping import TableMapping, read_mapping
 from kalloc.io.importing.options import ImportOptions
-from kalloc.io.importing.sheets import Cell, Sheet, sheets
+from kalloc.io.importing.sheets import Sheet, sheets
+from kalloc.io.importing.workbooks import Cell
 from kalloc.io.tables import columns as columns_of_instance
 from kalloc.io.tables import fields
 
 WHOLE = frozenset({"count", "gpus", "min", "max", "step", "borrow", "lend", "memory_gb", "watts"})
 LEVEL_NAMES = tuple(LEVELS)
+MAX_DIGITS = 19
 OF_PROJECT = ("pool", "merit", "mandatory", "mix", "level", "title")
 
 
@@ -45,9 +47,10 @@ def read(paths: Sequence[Path], options: ImportOptions, found: Findings) -> Fact
             if plan.table == "inventory":
                 facts.levels = tuple(dict.fromkeys((*facts.levels, *plan.levels.values())))
             for number, cells in sheet.rows:
-                _take(
-                    sheet.where(number), _record(sheet.where(number), cells, plan, found), plan, facts, projects, found
-                )
+                where = sheet.where(number)
+                if any(cell not in (None, "") for cell in cells[len(sheet.header) :]):
+                    found.wrong(where, f"has {len(cells)} cells, but the header has {len(sheet.header)}")
+                _take(where, _record(where, cells, plan, found), plan, facts, projects, found)
     return facts
 
 
@@ -116,8 +119,11 @@ def _positions(sheet: Sheet, wanted: Mapping[str, str], found: Findings) -> dict
 
 
 def _levels(sheet: Sheet, mapping: TableMapping, options: ImportOptions, found: Findings) -> dict[int, str]:
-    """Return the level of each position, coarse to fine: those of a mapping, or of a table that kalloc has written,
-    or else the headings that are known or that the options name."""
+    """Return the level of each position, coarse to fine.
+
+    They are those of a mapping, or of a table that kalloc has written, or else the headings that are known or that
+    the options name.
+    """
     if mapping.levels:
         return _positions(sheet, mapping.levels, found)
     own = columns_of_instance("inventory", ())
@@ -150,7 +156,8 @@ def _value(where: Where, column: str, cell: Cell, found: Findings) -> Any:
     if column == "kind":
         return read_kind(text, where, found) if text != "*" else text
     if column in WHOLE:
-        return text.replace(",", "")
+        bare = text.replace(",", "")
+        return int(bare) if bare.isdecimal() and len(bare) < MAX_DIGITS else bare
     if column in ("mandatory", "movable"):
         return FLAGS.get(text.lower(), text)
     if column == "state":

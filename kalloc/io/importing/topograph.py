@@ -68,7 +68,7 @@ def _model(path: Path, document: Map, facts: Facts, found: Findings) -> tuple[st
         children = [host for text in _list(item, "switches") for host in expanded(text, where, found)]
         switches[name] = Switch(name, where, children, labels=texts(item.get("labels")))
     labels: dict[str, dict[str, str]] = {}
-    for block in document.get("blocks") or []:
+    for block in _entries(document.get("blocks")):
         where = Where(str(path), getattr(block, "line", document.line))
         if not isinstance(block, Map) or not isinstance(block.get("switch"), str):
             found.wrong(where, "is no block with a switch")
@@ -82,6 +82,11 @@ def _model(path: Path, document: Map, facts: Facts, found: Findings) -> tuple[st
         node.labels = {**node.labels, **labels[str(node.name)]}
     facts.nodes += nodes
     return levels
+
+
+def _entries(value: Any) -> list[Any]:
+    """Return what is in a list; anything else is taken for an entry that is none."""
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _list(item: Map, key: str) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kalloc.instance.hints import nearest
+from kalloc.instance.hints import Hints
 from kalloc.io.hostlists import MAX_HOSTS, HostListError, expand
 from kalloc.io.importing.facts import Findings, NodeFact, Where
+
+MAX_RANKS = 64
+"""Switches one below the other; no network has half as many."""
 
 
 @dataclass
@@ -39,10 +42,11 @@ def expanded(text: str, where: Where, found: Findings) -> list[str]:
 def parents(switches: Switches, found: Findings) -> dict[str, str]:
     """Return the switch above each that has one; unknown children and cycles are defects."""
     above: dict[str, str] = {}
+    hints = Hints(switches)
     for switch in switches.values():
         for child in switch.children:
             if child not in switches:
-                message = f"{switch.name!r} holds {child!r}, which nothing describes; {nearest(child, switches)}"
+                message = f"{switch.name!r} holds {child!r}, which nothing describes{hints.of(child)}"
                 found.wrong(switch.where, message)
             elif child in above:
                 message = f"{child!r} hangs below {above[child]!r} and {switch.name!r}; the first is taken"
@@ -99,35 +103,50 @@ def place_by_height(switches: Switches, level: str, found: Findings) -> tuple[tu
     above = parents(switches, found)
     found.raise_if_any()
     rank = heights(switches, above)
-    names = [f"{level}{height}" for height in range(max(rank.values(), default=-1) + 1)]
+    most = max(rank.values(), default=-1)
+    if most >= MAX_RANKS:
+        top = next(name for name, height in rank.items() if height == most)
+        found.wrong(
+            switches[top].where, f"under {top!r} are {most} switches one below the other, more than {MAX_RANKS}"
+        )
+        found.raise_if_any()
+    names = [f"{level}{height}" for height in range(most + 1)]
     return tuple(reversed(names)), place_by_rank(switches, above, rank, names, found)
 
 
 def place_by_rank(
-    switches: Switches, above: Mapping[str, str], rank: Mapping[str, int], names: Sequence[str], found: Findings
+    switches: Switches,
+    above: Mapping[str, str],
+    rank: Mapping[str, int],
+    names: Sequence[str],
+    found: Findings,
+    used: Iterable[str] = (),
 ) -> list[NodeFact]:
-    """Return every node with the switches above it; ``names`` are the levels by rank, fine to coarse."""
+    """Return every node with the switches above it; ``names`` are the levels by rank, fine to coarse.
+
+    Switches that hold no node are noted, but for those that are ``used`` otherwise.
+    """
     nodes: dict[str, NodeFact] = {}
     for switch in switches.values():
         if not switch.nodes:
             continue
-        place, labels = _place(switch.name, switches, above, rank, names)
+        place, labels = place_over(switch.name, switches, above, rank, names)
         for name in switch.nodes:
             first = nodes.setdefault(name, NodeFact(name, switch.where, dict(place), labels=labels))
             if first.place != place:
                 message = f"node {name!r} hangs on another one too, in {first.where}; that one is taken"
                 found.ambiguous(switch.where, f"{switch.name!r}: {message}")
-    used = {domain for node in nodes.values() for domain in node.place.values()}
+    used = {*used, *(domain for node in nodes.values() for domain in node.place.values())}
     for switch in switches.values():
         if switch.name not in used:
             found.dropped(switch.where, f"{switch.name!r} holds no node")
     return list(nodes.values())
 
 
-def _place(
+def place_over(
     name: str, switches: Switches, above: Mapping[str, str], height: Mapping[str, int], names: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the domains above the nodes of a switch by level, and the labels on the way; the nearest one counts."""
+    """Return the domains over the nodes of a switch by level, and the labels on the way; the nearest one counts."""
     place: dict[str, str] = {}
     labels: dict[str, str] = {}
     at: str | None = name

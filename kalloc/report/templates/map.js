@@ -3,6 +3,9 @@
 const OVERVIEW = 640; // nodes up to which every one is drawn at once
 const STEP = 2048; // squares drawn before more are asked for
 const TAKEN = "repeating-linear-gradient(135deg, #8b98a5 0 2px, #c9d2da 2px 5px)";
+const FIGURES_IN = new Set(["count", "down", "gpus", "taken", "free"]);
+const LINES = 400; // rows of the table behind the map
+const TABLE = document.getElementById("map-table");
 const VIEW = document.getElementById("map-view");
 const DETAIL = document.getElementById("map-detail");
 const ABOUT = document.getElementById("map-about");
@@ -112,8 +115,8 @@ function nodeView(place, chosen) {
     const inside = part.inside || part;
     if (!group || group.of !== inside) {
       const path = inside.path.slice(place.depth).map((name) => name || "–").join(" / ");
-      group = { of: inside, panels: make("div", { class: "panels" }) };
-      if (path) view.append(make("h4", { text: path }));
+      group = { of: inside, head: path ? "h4" : "h3", panels: make("div", { class: "panels" }) };
+      if (path) view.append(make("h3", { text: path }));
       view.append(group.panels);
     }
     const grid = make("div", { class: "squares", role: "group", "aria-label": label(part) });
@@ -124,7 +127,7 @@ function nodeView(place, chosen) {
       grid.append(make("span", { class: "rack", title: rack.name }, ...nodes.map((node) => square(node, chosen))));
     }
     arrows(grid);
-    const head = make("h5", {}, make("span", { text: part.name || levelWord(part.depth) }), make("small", { text: `${count(part.used)} / ${count(part.gpus)}` }));
+    const head = make(group.head, {}, make("span", { text: part.name || levelWord(part.depth) }), make("small", { text: `${count(part.used)} / ${count(part.gpus)}` }));
     group.panels.append(make("div", { class: "panel" }, head, grid));
   }
   const rest = place.nodes - (STEP - Math.max(0, left));
@@ -139,7 +142,7 @@ function overview(place, chosen) {
     const tiles = make("div", { class: "tiles" }, ...kid.kids.map((part) => tile(part, chosen)));
     if (deep) {
       const jump = make("button", { type: "button", class: "link", text: kid.name || "–", click: () => open(kid) });
-      view.append(make("h4", {}, jump, make("small", { text: `${count(kid.used)} / ${count(kid.gpus)} GPU · ${say("nodes", { n: kid.nodes })}` })));
+      view.append(make("h3", {}, jump, make("small", { text: `${count(kid.used)} / ${count(kid.gpus)} GPU · ${say("nodes", { n: kid.nodes })}` })));
     }
     view.append(tiles);
   }
@@ -170,6 +173,24 @@ function draw({ place, project } = state) {
   const small = place.nodes <= OVERVIEW || place.depth >= DEPTH;
   ABOUT.textContent = ABOUT.dataset[small ? "nodes" : "tiles"];
   VIEW.replaceChildren(crumbs(place), small ? nodeView(place, chosen) : overview(place, chosen));
+  tabulate(place, small);
+}
+
+// The same as a table: the nodes or the tiles that are in view.
+function tabulate(place, small) {
+  const within = (parts) => parts.flatMap((part) => part.kids || [part]);
+  const parts = small ? [...nodesOf(place)] : place.depth + 1 < DEPTH ? within(place.kids) : place.kids;
+  const heads = small ? ["node", "kind", "gpus", "taken", "projects"] : ["domain", "count", "down", "gpus", "taken", "free"];
+  const row = (part) => small
+    ? [part.name, DATA.kinds[part.kind], part.gpus, part.used, part.up ? part.seats.map(([id, gpus]) => `${DATA.projects[id][0]} ${gpus}`).join(", ") : say("down")]
+    : [part.path.join(" / "), part.nodes, part.downs, part.gpus, part.used, part.gpus - part.used];
+  const cell = (value) => make("td", { class: typeof value === "number" ? "n" : null, text: typeof value === "number" ? count(value) : value });
+  const head = make("tr", {}, ...heads.map((name) => make("th", { scope: "col", class: FIGURES_IN.has(name) ? "n" : null, text: say(name) })));
+  const caption = make("caption", { text: place === NATION ? say("nation") : place.path.join(" / ") });
+  const body = make("tbody", {}, ...parts.slice(0, LINES).map((part) => make("tr", {}, ...row(part).map(cell))));
+  const table = make("table", {}, caption, make("thead", {}, head), body);
+  const more = parts.length > LINES ? [make("p", { class: "small", text: say("rest", { n: parts.length - LINES }) })] : [];
+  TABLE.replaceChildren(TABLE.firstElementChild, table, ...more);
 }
 
 function open(place) {
@@ -196,7 +217,7 @@ function showNode(node) {
     seats.append(make("li", {}, projectButton(project), make("span", { text: ` ${what}` })));
   }
   DETAIL.replaceChildren(
-    make("h4", { text: node.name }),
+    make("h3", { text: node.name }),
     facts([
       [say("place"), node.path.join(" / ") || "–"],
       [say("kind"), DATA.kinds[node.kind]],
@@ -204,19 +225,19 @@ function showNode(node) {
       [say("owner"), poolWord(node.owner)],
       [say("state"), say(node.up ? "up" : "down")],
     ]),
-    make("h5", { text: say("projects") }),
+    make("h4", { text: say("projects") }),
     node.seats.length ? seats : make("p", { text: say("empty") }),
   );
 }
 
-// Choose a project: ring what holds it, and open the smallest domain that holds all of it.
+// Choose a project: ring what holds it, and open a domain that holds all of it, as large as all its nodes can be drawn.
 function choose(project, jump = true) {
   state.project = project;
   const nodes = SEATS.get(project) || [];
   if (nodes.length && jump) {
     let place = above(nodes[0], DEPTH);
     while (place.inside && !nodes.every((node) => above(node, place.depth) === place)) place = place.inside;
-    if (place.depth >= DEPTH && place.inside) place = above(place, Math.max(0, DEPTH - 2));
+    while (place.inside && place.inside.nodes <= OVERVIEW) place = place.inside;
     state.place = place;
   }
   draw();
@@ -232,7 +253,7 @@ function showProject(project, nodes) {
   const gpus = nodes.reduce((sum, node) => sum + node.seats.filter((seat) => seat[0] === project)[0][1], 0);
   const drop = () => { state.project = null; draw(); DETAIL.replaceChildren(); };
   DETAIL.replaceChildren(
-    make("h4", { text: name }),
+    make("h3", { text: name }),
     ...(title ? [make("p", { text: title })] : []),
     facts([[say("pool"), poolWord(pool)], [say("gpus"), count(gpus)], [say("sits"), nodes.length ? spans.join(" · ") : say("nowhere")]]),
     make("button", { type: "button", text: say("clear"), click: drop }),

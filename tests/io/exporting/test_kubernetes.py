@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from kalloc.io.exporting import made_of
 from tests.io.exporting.cases import HOSTILE, instance, plan
-from tests.topologies import Object, objects
+from tests.io.exporting.schemas import Object, objects
 
 KUBECTL = """\
 #!/bin/sh
 echo "$@" >> "$LOG"
 case "$1 $2" in
 "get -f") exit "${MISSING:-0}" ;;
-"get namespaces") echo namespace/gone ;;
+"get namespaces")
+    case "$*" in
+    *notin*) echo namespace/gone ;;
+    *) echo namespace/default; echo "namespace/${THEIRS:-team}" ;;
+    esac ;;
 esac
 """
 
@@ -78,7 +83,7 @@ def test_script_applies_all(tmp_path: Path) -> None:
     status, asked = apply(tmp_path)
     assert status == 0
     assert asked[0] == "get -f node-labels.yaml -o name"
-    assert [line.rpartition(" ")[2] for line in asked[1:3]] == ["node-labels.yaml", "namespaces.yaml"]
+    assert [line.rpartition(" ")[2] for line in asked if "apply" in line] == ["node-labels.yaml", "namespaces.yaml"]
     assert "--namespace gone patch resourcequota kalloc" in asked[-1]
 
 
@@ -87,6 +92,31 @@ def test_script_stops_where_a_node_is_missing(tmp_path: Path) -> None:
     status, asked = apply(tmp_path, MISSING="1")
     assert status == 1
     assert len(asked) == 1
+
+
+def test_script_stops_where_a_namespace_is_of_others(tmp_path: Path) -> None:
+    """A project does not take over a namespace of its name, unless that is labelled as handed over."""
+    status, asked = apply(tmp_path, THEIRS="team-a")
+    assert status == 1
+    assert not any("apply" in line for line in asked)
+
+
+def test_no_project_is_a_namespace_of_the_system() -> None:
+    """A project that is called like a namespace of the system gets another name."""
+    given = instance()
+    rows = tuple(
+        row.model_copy(update={"project": row.project.replace("1e3", "kube-system")}) for row in given.projects
+    )
+    requests = tuple(
+        row.model_copy(update={"project": row.project.replace("1e3", "kube-system")}) for row in given.requests
+    )
+    changed = instance(projects=rows, requests=requests)
+    decided = plan(changed)
+    grants = tuple(replace(row, gpus=4) if row.project == "kube-system" else row for row in decided.grants)
+    decided = replace(decided, grants=grants, seats=())
+    found = objects(made_of("kubernetes", changed, decided).files["namespaces.yaml"])
+    names = [item["metadata"]["name"] for item in found if item["kind"] == "Namespace"]
+    assert "kube-system" not in names and any(name.startswith("kube-system-") for name in names)
 
 
 def test_no_plan() -> None:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import kalloc
 from kalloc.errors import OutputError
 from kalloc.instance import Instance, Kind, Pool, Quota
 from kalloc.io.exporting import made_of
-from kalloc.plan import Plan
+from kalloc.io.exporting.shares import Shares
+from kalloc.plan import Grant, Plan
 from tests.instances.places import INSTANCES, TINY
 from tests.io.exporting.cases import HOSTILE, instance, plan
-from tests.topologies import Object, complaints, needed, objects
+from tests.io.exporting.schemas import Object, complaints, needed, objects
 
 LIMITS = ("nominalQuota", "borrowingLimit", "lendingLimit")
 
 
-def made(given: Instance, decided: Plan | None = None) -> list[Object]:
+def made(cluster: Instance, decided: Plan | None = None) -> list[Object]:
     """Return the objects of kueue.yaml."""
-    return objects(made_of("kueue", given, decided).files["kueue.yaml"])
+    return objects(made_of("kueue", cluster, decided).files["kueue.yaml"])
 
 
 def quotas(found: list[Object], kind: str, name: str) -> dict[str, tuple[Any, Any, Any]]:
@@ -45,8 +48,8 @@ def test_valid_for_every_tiny_instance(path: Any) -> None:
 @needed
 def test_valid_with_hostile_names() -> None:
     """With a plan, names that are YAML, commands and formulas make valid objects that keep them as annotations."""
-    given = instance()
-    found = made(given, plan(given))
+    cluster = instance()
+    found = made(cluster, plan(cluster))
     assert [complaint for item in found for complaint in complaints(item)] == []
     [queue] = [item for item in found if item["metadata"].get("annotations", {}).get("kalloc/name") == HOSTILE]
     assert queue["kind"] == "LocalQueue"
@@ -108,8 +111,8 @@ def test_a_root_without_pools_below() -> None:
 
 def test_local_queues_name_their_pool() -> None:
     """Each project that gets GPUs has a queue in its namespace; the queue of its pool takes that namespace alone."""
-    given = instance()
-    found = made(given, plan(given))
+    cluster = instance()
+    found = made(cluster, plan(cluster))
     local = {
         item["metadata"]["namespace"]: item["spec"]["clusterQueue"] for item in found if item["kind"] == "LocalQueue"
     }
@@ -121,20 +124,38 @@ def test_local_queues_name_their_pool() -> None:
 @pytest.mark.parametrize("path", TINY, ids=lambda path: path.name)
 def test_kueue_lets_in_the_plan(path: Any) -> None:
     """What Kueue counts, cohort by cohort, is enough for the best plan of every tiny instance."""
-    given = kalloc.load(path)
+    cluster = kalloc.load(path)
     try:
-        decided = kalloc.solve(given, time_limit=10, threads=1).plan
+        decided = kalloc.solve(cluster, time_limit=10, threads=1).plan
     except kalloc.InfeasibleError:
         return
-    assert not [note for note in made_of("kueue", given, decided).notes if "Kueue lets" in note]
+    assert not [note for note in made_of("kueue", cluster, decided).notes if "Kueue lets" in note]
+
+
+AMOUNT = st.integers(0, 6)
+
+
+@given(st.lists(st.tuples(AMOUNT, AMOUNT, AMOUNT, AMOUNT), min_size=1, max_size=4))
+def test_siblings_borrow_and_lend_as_in_kalloc(pools: list[tuple[int, int, int, int]]) -> None:
+    """Among pools of one parent, Kueue lets in exactly what the rules `quota` and `borrowing` allow."""
+    asked = [(f"p{number}", *amounts) for number, amounts in enumerate(pools)]
+    rows = tuple(Quota(pool=p, kind="H200", gpus=gpus, borrow=borrow, lend=lend) for p, gpus, borrow, lend, _ in asked)
+    tree = (Pool(pool="nation"), *(Pool(pool=name, parent="nation") for name, *_ in asked))
+    flat = instance(pools=tree, quotas=rows, projects=(), requests=())
+    grants = tuple(Grant(name, name, "H200", used, 0, 9, "full") for name, *_, used in asked)
+    decided = Plan(flat.name, flat.sha256, flat.hierarchy.levels, grants, ())
+    quota = all(used <= gpus + borrow for gpus, borrow, _, used in pools)
+    borrowed = sum(max(0, used - gpus) for gpus, _, _, used in pools)
+    lent = sum(min(lend, max(0, gpus - used)) for gpus, _, lend, used in pools)
+    assert (list(Shares(flat).refused(decided)) == []) == (quota and borrowed <= lent)
 
 
 def test_a_plan_that_kueue_would_hold_back() -> None:
     """Where a pool uses what its children own and do not lend, kalloc allows it, Kueue does not, and a note says so."""
-    given = kalloc.load(INSTANCES / "tiny" / "borrowing")
-    rows = (Quota(pool="nation", kind="H200", gpus=24), *(row.model_copy(update={"lend": 0}) for row in given.quotas))
-    project = given.projects[0].model_copy(update={"pool": "nation"})
-    changed = given.replace(quotas=rows, projects=(project, *given.projects[1:]))
+    cluster = kalloc.load(INSTANCES / "tiny" / "borrowing")
+    rows = (Quota(pool="nation", kind="H200", gpus=24), *(row.model_copy(update={"lend": 0}) for row in cluster.quotas))
+    project = cluster.projects[0].model_copy(update={"pool": "nation"})
+    changed = cluster.replace(quotas=rows, projects=(project, *cluster.projects[1:]))
     decided = kalloc.solve(changed, time_limit=10, threads=1).plan
     assert sum(grant.gpus for grant in decided.grants if grant.pool == "nation") == 24
     [note] = [note for note in made_of("kueue", changed, decided).notes if "more than Kueue" in note]
@@ -149,6 +170,14 @@ def test_children_entitled_to_more_than_their_parent() -> None:
         "pool 'nation' is entitled to 20 H200, and the pools below it to 24 together: Kueue lets them have that much"
         in notes
     )
+
+
+def test_deep_tree_of_pools() -> None:
+    """A chain of more pools than Python nests calls is exported as any other."""
+    chain = tuple(Pool(pool=f"p{n}", parent=f"p{n - 1}" if n else "nation") for n in range(1100))
+    cluster = instance(pools=(*instance().pools, *chain), quotas=(Quota(pool="p1099", kind="H200", gpus=8),))
+    found = made(cluster, plan(cluster))
+    assert quotas(found, "ClusterQueue", "p1099")["h200"] == (8, 0, 0)
 
 
 def test_too_many_kinds() -> None:

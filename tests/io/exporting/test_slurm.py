@@ -15,13 +15,17 @@ from kalloc.io.hostlists import expand
 from kalloc.plan import Plan
 from tests.instances.places import INSTANCES
 from tests.io.exporting.cases import HOSTILE, instance, plan
-from tests.topologies import objects
+from tests.io.exporting.schemas import objects
 
 FAKE = """\
 #!/bin/sh
 for word in "$@"; do printf '<%s>' "$word" >> "$LOG"; done
 echo >> "$LOG"
-case "$*" in *"show association"*"account=nation"*|*"show association"*"account=no"*) echo there ;; esac
+case "$*" in
+*"show association"*"account=nation "*) echo root ;;
+*"show association"*"account=lab "*) echo; echo elsewhere ;;
+*"show association"*"account=no "*) echo lab ;;
+esac
 """
 
 
@@ -141,11 +145,12 @@ def test_dump() -> None:
 def test_accounts(tmp_path: Path) -> None:
     """The script adds what is missing and changes what is there; who gets nothing any more is stopped, if known."""
     calls = [call for call in asked(tmp_path, "sacctmgr.sh", "kr") if "show" not in call]
-    assert calls[0] == [
-        *("-i", "modify", "account", "where", "account=nation", "cluster=kr", "set", "parent=root"),
-        "GrpTRES=gres/gpu=64,gres/gpu:h200=-1,gres/gpu:rtx_pro_6000=-1",
-    ]
-    assert calls[1][:6] == ["-i", "add", "account", "lab", "cluster=kr", "parent=nation"]
+    changed = ["-i", "modify", "account", "where"]
+    limits = "GrpTRES=gres/gpu=64,gres/gpu:h200=-1,gres/gpu:rtx_pro_6000=-1"
+    assert calls[0] == [*changed, "account=nation", "cluster=kr", "set", limits]
+    assert calls[1] == [*changed, "account=lab", "cluster=kr", "set", "parent=nation"]
+    assert calls[2][-1] == "GrpTRES=gres/gpu=-1,gres/gpu:h200=24,gres/gpu:rtx_pro_6000=-1"
+    assert calls[3][:6] == ["-i", "add", "account", "firm-a-44557e", "cluster=kr", "parent=nation"]
     assert [word for call in calls if "team-a" in call for word in call if word.startswith("GrpTRES")] == [
         "GrpTRES=gres/gpu=10,gres/gpu:h200=4,gres/gpu:rtx_pro_6000=6"
     ]
@@ -165,6 +170,21 @@ def test_reservations(tmp_path: Path) -> None:
     assert {(one["StartTime"], one["Duration"], one["Flags"]) for one in said} == {
         ("2027-01-01", "30-0", "IGNORE_JOBS")
     }
+
+
+def test_one_reservation_that_fails(tmp_path: Path) -> None:
+    """Where Slurm refuses one reservation, the others are made all the same, and the script ends with status 1."""
+    (tmp_path / "scontrol").write_text(
+        '#!/bin/sh\ncase "$*" in *kalloc-1e3*) exit 1 ;; esac\necho "$3"\n', encoding="utf-8"
+    )
+    (tmp_path / "scontrol").chmod(0o755)
+    given = instance()
+    (tmp_path / "reservations.sh").write_text(files(given, plan(given))["reservations.sh"], encoding="utf-8")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["sh", str(tmp_path / "reservations.sh")]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 6
 
 
 def test_release(tmp_path: Path) -> None:

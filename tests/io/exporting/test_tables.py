@@ -13,7 +13,8 @@ from pyarrow import parquet
 from python_calamine import CalamineWorkbook
 
 from kalloc.errors import OutputError
-from kalloc.io.exporting import SHEETS, excel, made_of
+from kalloc.io.exporting import excel, made_of
+from kalloc.io.exporting.sheets import SHEETS
 from kalloc.plan import Plan
 from tests.io.exporting.cases import HOSTILE, instance, plan
 

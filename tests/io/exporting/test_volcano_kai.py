@@ -12,7 +12,7 @@ from kalloc.io.exporting import made_of
 from kalloc.plan import Plan
 from tests.instances.places import TINY
 from tests.io.exporting.cases import instance, plan
-from tests.topologies import Object, complaints, needed, objects
+from tests.io.exporting.schemas import Object, complaints, needed, objects
 
 FILES = {"volcano": ["hypernodes.yaml"], "kai": ["queues.yaml", "topology.yaml"]}
 

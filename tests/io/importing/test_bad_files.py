@@ -134,7 +134,7 @@ def test_too_many_levels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("levels", "defect"),
     [
-        (("a", "b"), "--levels: gives 2 names, but the sources have 1 levels: level0"),
+        (("a", "b"), "--levels: no source has any of a, b, and they are not as many as there are: level0"),
         (("level0", "rack"), "--levels: no source has the level 'rack'; known: level0"),
         (("node=level0",), "--levels: 'node' is a column of the tables; rename that level: new=old"),
         (("a=level0", "a"), "--levels: has the level 'a' twice"),
@@ -171,3 +171,50 @@ def test_command_line_joins(tmp_path: Path) -> None:
     assert "node 'n2' is in slurm-topology, but not in slurm-nodes" in done.stderr
     done = CliRunner().invoke(app, [*words, "--join", str(nodes)])
     assert (done.exit_code, "must be FORMAT:FILE" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "text"),
+    [
+        (
+            "kai",
+            "q.yaml",
+            "apiVersion: scheduling.run.ai/v2\nkind: Queue\nmetadata: {name: a}\nspec: {parentQueue: [b]}\n",
+        ),
+        ("topograph", "m.json", '{"blocks": 1.5, "switches": {"a": []}}'),
+        ("topograph", "m.yaml", "switches: [a]\nblocks: {a: b}\n"),
+        ("table", "projects.csv", "project,pool,level\n,lab,rack\n"),
+        ("slurm-nodes", "n.json", '{"nodes": [{"name": "a", "gres": 3, "state": {"a": 1}, "topology": []}]}'),
+        (
+            "kueue",
+            "k.json",
+            '{"kind": "Topology", "apiVersion": "kueue.x-k8s.io/v1", "metadata": {"name": "t"}, "spec": 1}',
+        ),
+        ("netbox", "d.json", '{"results": [1, {"name": {"a": []}, "site": [1]}]}'),
+    ],
+)
+def test_values_of_wrong_types(format: str, name: str, text: str, tmp_path: Path) -> None:
+    """A list where a name should be, a number for a mapping and the like are no reason for anything but defects."""
+    try:
+        imported(format, tmp_path, name, text, **GIVEN)
+    except InstanceError as error:
+        assert all(str(tmp_path) in defect.file for defect in error.defects)
+
+
+def test_deep_chain(tmp_path: Path) -> None:
+    """Switches that hang one below the other without an end are refused, not followed."""
+    text = (
+        "".join(f"SwitchName=s{i} Switches=s{i + 1} Nodes=n{i}\n" for i in range(20_000))
+        + "SwitchName=s20000 Nodes=n\n"
+    )
+    assert refused("slurm-topology", tmp_path, "t.conf", text, **GIVEN) == [
+        "t.conf, line 1: under 's0' are 20000 switches one below the other, more than 64"
+    ]
+
+
+def test_many_unknown_children(tmp_path: Path) -> None:
+    """Hints for what was meant end before they take long, and so do defects."""
+    start = time.perf_counter()
+    text = "".join(f"SwitchName=s{i} Switches=t[{i}-{i + 9}]\n" for i in range(5_000))
+    assert len(refused("slurm-topology", tmp_path, "t.conf", text, **GIVEN)) == 1000
+    assert time.perf_counter() - start < 10

@@ -10,6 +10,7 @@ import pytest
 
 from kalloc.io import import_files
 from kalloc.io.importing.labels import PRESETS
+from kalloc.io.importing.patterns import simple
 from tests.io.importing.files import GIVEN, imported, places, refused, said, write
 
 
@@ -47,7 +48,8 @@ def test_own_labels(tmp_path: Path) -> None:
     assert result.instance.hierarchy.levels == ("row", "rack")
     assert places(result) == {"a": ("1", "r"), "b": ("2", "r")}
     assert (
-        "names of 'rack' are in several domains above, 'r' in '1' and '2' first (1 nodes)" in said(result, tmp_path)[-1]
+        "names of 'rack' are in several domains above, 'r' in '1' and '2' first (nodes: 1)"
+        in said(result, tmp_path)[-1]
     )
 
 
@@ -258,3 +260,50 @@ def test_hypernodes_refused(tmp_path: Path) -> None:
     assert refused("volcano", tmp_path, "h.yaml", hypernode("a", 2, "HyperNode", "b")) == [
         "h.yaml, line 1: 'a' holds 'b', which nothing describes; known: a"
     ]
+
+
+def test_members_by_pattern_and_labels(tmp_path: Path) -> None:
+    """Members by pattern or labels are the nodes of a joined source; HyperNodes by pattern are those of the file."""
+    by_name = hypernode("r1", 1, "Node", "x").replace(
+        '"exactMatch": {"name": "x"}', '"regexMatch": {"pattern": "^a-[0-9]+$"}'
+    )
+    labels = '"labelMatch": {"matchLabels": {"row": "b"}}'
+    by_label = hypernode("r2", 1, "Node", "x").replace('"exactMatch": {"name": "x"}', labels)
+    top = hypernode("top", 2, "HyperNode", "x").replace(
+        '"exactMatch": {"name": "x"}', '"regexMatch": {"pattern": "^r"}'
+    )
+    greedy = hypernode("r3", 1, "Node", "x").replace(
+        '"exactMatch": {"name": "x"}', '"regexMatch": {"pattern": "(a+)+$"}'
+    )
+    nobody = hypernode("r4", 1, "Node", "x").replace('"exactMatch": {"name": "x"}', '"regexMatch": {"pattern": "zz"}')
+    hypernodes = write(tmp_path, "h.yaml", "\n---\n".join([by_name, by_label, top, greedy, nobody]))
+    nodes = write(tmp_path, "n.json", listed(node("a-1", {}), node("a-22", {"row": "b"}), node("c", {"row": "b"})))
+    result = import_files("volcano", [hypernodes], joined={"kubernetes": [nodes]})
+    assert places(result) == {"a-1": ("top", "r1"), "a-22": ("top", "r1"), "c": ("top", "r2")}
+    notes = [note for note in said(result, tmp_path) if "dropped" in note]
+    assert (
+        "h.yaml, line 7: dropped: HyperNode 'r3': a member by the pattern '(a+)+$' is not looked for; name it exactly"
+        in notes
+    )
+    assert any("the pattern 'zz' is no node that a source names" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("^node-[0-9]+$", True),
+        ("gpu-(a|b)-\\d{1,3}", True),
+        ("^rack1-.*", True),
+        ("(a+)+$", False),
+        ("(a|b)*", False),
+        (".*.*.*x", False),
+        ("a{1,999999999}", False),
+        ("(?=a)b", False),
+        ("(a)\\1", False),
+        ("[a", False),
+        ("a" * 201, False),
+    ],
+)
+def test_patterns_in_bounded_time(text: str, accepted: bool) -> None:
+    """A pattern that could take very long, or is none, is not looked for."""
+    assert (simple(text) is not None) == accepted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kalloc.errors import InstanceError
+from kalloc.errors import InstanceError, KallocError
 from kalloc.io import import_files
 from kalloc.io.importing import Imported, ImportOptions
 from tests.io.importing.files import imported, places, refused, said, write
@@ -173,6 +174,15 @@ def test_rows_refused(tmp_path: Path) -> None:
     ]
 
 
+def test_ragged_rows(tmp_path: Path) -> None:
+    """A row with more cells than the header has is refused: a comma that was no separator has moved the rest."""
+    text = "host,kind,gpus\na,H200,8\nb,RTX PRO 6000, new,8\nc,H200\n"
+    assert refused("table", tmp_path, "inventory.csv", text, gpus_per_node=8) == [
+        "inventory.csv, row 3: has 4 cells, but the header has 3",
+        "inventory.csv, row 3, column 'gpus': is not a whole number: 'new'",
+    ]
+
+
 def test_unnamed_nodes_and_own_levels(tmp_path: Path) -> None:
     """Rows without names stand for as many nodes as they say; any column may be a level."""
     text = "quantity,colour,kind,gpus\n3,red,H200,8\n2,blue,H200,4\n"
@@ -205,7 +215,7 @@ def test_unreadable_workbooks(tmp_path: Path) -> None:
         for _ in range(300):
             stream.write(bytes(2**20))
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    for name, message in (("a.xlsx", "no workbook"), ("bomb.xlsx", "larger than 256 MiB"), ("a.parquet", "no Parquet")):
+    for name, message in (("a.xlsx", "no workbook"), ("bomb.xlsx", "larger than 128 MiB"), ("a.parquet", "no Parquet")):
         with pytest.raises(InstanceError, match=message):
             read(tmp_path / name)
 
@@ -215,3 +225,111 @@ def test_cells_are_not_executed(tmp_path: Path) -> None:
     text = 'project,pool,kind,min,max\n"=HYPERLINK(""x"")",<b>,H200,8,8\n'
     result = imported("table", tmp_path, "applications.csv", text)
     assert [(row.project, row.pool) for row in result.instance.projects] == [('=HYPERLINK("x")', "<b>")]
+
+
+def test_korean_csv_of_a_spreadsheet(tmp_path: Path) -> None:
+    """A CSV file in CP949 or UTF-16, as spreadsheets write them in Korea, is read; the guess is noted."""
+    text = "서버명,센터,GPU 종류,GPU 수\ng1,춘천,H200,8\n"
+    for encoding in ("cp949", "utf-16"):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes(text.encode(encoding))
+        result = read(path)
+        assert [(row.node, row.path, row.gpus) for row in result.instance.inventory] == [("g1", ("춘천",), 8)]
+        guessed = f"{encoding}.csv: guessed: the text is not UTF-8; it is read as CP949"
+        assert (guessed in said(result, tmp_path)) == (encoding == "cp949")
+
+
+def test_control_characters_are_written_out(tmp_path: Path) -> None:
+    """A heading that would move the cursor of a terminal is shown in a note as it is written."""
+    result = imported("table", tmp_path, "inventory.csv", "host,kind,gpus,\x1b[2J\na,H200,8,x\n")
+    assert "inventory.csv, row 1: dropped: columns that are not read: \\x1b[2J" in said(result, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "extra"),
+    [
+        ("python_calamine", "b.xlsx", "formats"),
+        ("pyarrow.parquet", "b.parquet", "parquet"),
+        ("yaml", "b.yaml", "formats"),
+    ],
+)
+def test_missing_library(module: str, name: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library of a format the message names the extra that brings it."""
+    monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(KallocError, match=rf"pip install 'kalloc\[{extra}\]'"):
+        import_files("topograph" if extra == "formats" and module == "yaml" else "table", [tmp_path / name])
+
+
+def test_every_table(tmp_path: Path) -> None:
+    """All tables of an instance may be sheets; what runs on nodes without names of their own is read too."""
+    sheets: dict[str, Rows] = {
+        "inventory": [["site", "count", "kind", "gpus", "owner"], ["a", 2, "H200", 8, "lab"]],
+        "kinds": [["kind", "performance", "memory", "watts"], ["H200", 1, 141, 700]],
+        "pools": [["pool", "parent", "title"], ["all", None, "Everybody"], ["lab", "all", None]],
+        "quotas": [["pool", "kind", "gpus", "borrow", "lend"], ["lab", "*", 16, None, 4]],
+        "caps": [["pool", "kind", "gpus"], ["lab", "H200", 8]],
+        "projects": [["project", "pool", "merit", "mandatory"], ["p", "lab", 2, "no"]],
+        "requests": [["project", "kind", "min", "max"], ["p", "H200", 8, 8]],
+        "placed": [["project", "node", "gpus", "movable"], ["old", "a/n2", 4, "false"]],
+    }
+    instance = read(write_workbook(tmp_path / "b.xlsx", sheets)).instance
+    assert [(row.project, row.node, row.gpus) for row in instance.placed] == [("old", "a/n2", 4)]
+    assert [(row.pool, row.kind, row.gpus) for row in instance.caps] == [("lab", "H200", 8)]
+    assert [(row.pool, row.gpus, row.lend) for row in instance.quotas] == [("lab", 16, 4)]
+    assert instance.kinds[0].memory_gb == 141
+    assert instance.pools[0].title == "Everybody"
+
+
+def test_empty_names_in_every_table(tmp_path: Path) -> None:
+    """A name that is missing is told by row and column, whatever the table."""
+    sheets: dict[str, Rows] = {
+        "inventory": [["site", "count", "kind", "gpus", "owner"], ["a", 2, "H200", 8, "lab"]],
+        "kinds": [["kind", "performance"], [None, 1], [None, 2]],
+        "pools": [["pool", "parent"], [None, "lab"], ["lab", None]],
+        "quotas": [["pool", "kind", "gpus"], [None, "*", 16]],
+        "caps": [["pool", "kind", "gpus"], ["lab", None, 8]],
+        "placed": [["project", "node", "gpus"], [None, "a/n2", 4], ["p", None, 4], ["q", "a/n1", None]],
+    }
+    with pytest.raises(InstanceError) as caught:
+        read(write_workbook(tmp_path / "b.xlsx", sheets))
+    empty = [defect for defect in caught.value.defects if defect.message == "is empty, but must be given"]
+    assert sorted((defect.file.partition("sheet ")[2], defect.row, defect.column) for defect in empty) == [
+        ("caps", 2, "kind"),
+        ("kinds", 2, "kind"),
+        ("kinds", 3, "kind"),
+        ("placed", 2, "project"),
+        ("placed", 3, "node"),
+        ("placed", 4, "gpus"),
+        ("pools", 2, "pool"),
+        ("quotas", 2, "pool"),
+    ]
+
+
+def test_far_cells(tmp_path: Path) -> None:
+    """A sheet that reaches from its first cell to the last one that Excel has is refused before it is made."""
+    path = write_workbook(tmp_path / "b.xlsx", {"inventory": [["host", "kind", "gpus"], ["a", "H200", 8]]})
+    assert len(read(path).instance.inventory) == 1
+    for place, reason in (("XFD1048576", "reach over 17,179,869,184 cells"), ("A&#49;", "at no place that there is")):
+        far = tmp_path / "far.xlsx"
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(far, "w") as other:
+            for name in archive.namelist():
+                cell = f'<row r="9"><c r="{place}"><v>1</v></c></row></sheetData>'.encode()
+                other.writestr(name, archive.read(name).replace(b"</sheetData>", cell))
+        with pytest.raises(InstanceError, match=reason):
+            read(far)
+
+
+def test_parquet_of_one_long_text(tmp_path: Path) -> None:
+    """A text that a Parquet file has once and names in every row is counted as often as it is there."""
+    names = pa.DictionaryArray.from_arrays(pa.array([0] * 5000), pa.array(["x" * 2**16]))
+    pq.write_table(pa.table({"host": names, "kind": names}), tmp_path / "inventory.parquet")
+    with pytest.raises(InstanceError, match="is larger than 256 MiB when it is unpacked"):
+        read(tmp_path / "inventory.parquet")
+
+
+def test_other_workbooks(tmp_path: Path) -> None:
+    """Workbooks of other kinds are not read; the message says what to do."""
+    assert refused("table", tmp_path, "a.ods", "x") == [
+        "a.ods: workbooks of the kind .ods are not read; save it as .xlsx"
+    ]

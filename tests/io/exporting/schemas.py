@@ -1,16 +1,17 @@
-"""The files of other systems that lie beside the repository, and what checks objects against their schemas."""
+"""The published schemas of other systems' objects, which lie beside the repository, and what they say against one."""
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-FOLDER = Path(__file__).parents[2] / "shared" / "data" / "topologies"
+from tests.io.importing.topologies import FOLDER, needed
+
+__all__ = ["Object", "complaints", "needed", "objects"]
+
 CRDS = {
     "Topology": "kueue/crd-topologies.yaml",
     "ResourceFlavor": "kueue/crd-resourceflavors.yaml",
@@ -22,8 +23,6 @@ CRDS = {
     "kai.scheduler/v1alpha1 Topology": "kai/kai.scheduler_topologies.crd.yaml",
 }
 Object = dict[str, Any]
-
-needed = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the folder {FOLDER} of other systems' files is not there")
 
 
 def objects(data: bytes) -> list[Any]:

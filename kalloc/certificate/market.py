@@ -1,0 +1,152 @@
+"""Prices of parts: what projects pay for the parts that they are cut into, and what domains gain that host them.
+
+Let every part of *a* that a project has in a domain cost it a price, paid to the domain. Over all projects and domains
+that cancels, so whatever the prices are, no placement costs less than what projects pay at least, each cut as it likes
+best, less what domains gain at most, each filled as it likes best.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import product
+from math import comb
+from typing import Any
+
+from kalloc.certificate.case import Bundle, Case, refuse_unless
+
+Children = tuple[int, ...]
+"""Free rooms of what a domain is made of, the largest first."""
+MOST_ROOM, MOST_STATES = 300, 5_000
+"""Grains of the largest domain that is looked at, and ways in which its children can be filled."""
+
+
+class Market:
+    """One level, or a level and a finer one, with the nodes of one kind and some owners, counted in grains."""
+
+    def __init__(self, case: Case, levels: Sequence[str], entry: Mapping[str, Any], costs: Sequence[int]) -> None:
+        """``costs`` are of a span of each level; prices are in units of 1 / denominator."""
+        self.case, self.costs = case, tuple(costs)
+        self.run = tuple(case.levels.index(level) for level in levels)
+        self.kind: str = entry["kind"]
+        self.owners = frozenset[str](entry["owners"])
+        self.grain: int = entry["grain"]
+        self.denominator: int = entry["denominator"]
+        self.price: list[int] = [0, *entry["prices"]]
+        numbers = [self.grain, self.denominator, *self.price]
+        refuse_unless(all(type(x) is int and x >= 0 for x in numbers), "grain, denominator, prices are whole numbers")
+        refuse_unless(self.grain > 0 and self.denominator > 0, "grain and denominator are at least 1")
+        refuse_unless(len(self.run) in (1, 2) and list(self.run) == sorted(set(self.run)), "one level, or two in order")
+        self.domains = [children for children in self._domains() if children]
+        self.largest = max((sum(children) for children in self.domains), default=0)
+        states = max((comb(len(children) + children[0], len(children)) for children in self.domains), default=1)
+        refuse_unless(self.largest <= MOST_ROOM and states <= MOST_STATES, "domains are too large for this grain")
+        self._values: dict[Children, int] = {}
+        self._cuts = [0]
+
+    def _domains(self) -> list[Children]:
+        """Return the rooms of every domain, rounded up: what it is made of, or itself where there is one level."""
+        coarse, fine = self.case.domain[self.run[0]], self.case.domain[self.run[-1]]
+        above = dict(zip(fine, coarse, strict=True))
+        inside: dict[int, list[int]] = {}
+        for domain, gpus in self.case.rooms(self.run[-1], self.kind, self.owners).items():
+            inside.setdefault(above[domain], []).extend([-(-gpus // self.grain)] if gpus else [])
+        return [tuple(sorted(rooms, reverse=True)) for rooms in inside.values()]
+
+    def worth(self, part: int) -> int:
+        """Return the price of a part; beyond the last price it stays the same."""
+        return self.price[min(part, len(self.price) - 1)]
+
+    def gains(self) -> int:
+        """Return what all domains gain at most."""
+        return sum(self.value(children) for children in sorted(self.domains, key=sum))
+
+    def value(self, children: Children) -> int:
+        """Return what a domain gains at most: over all ways to lay a part in, and then the best of what is left."""
+        if children not in self._values:
+            cost = self.denominator * self.costs[1] if len(self.run) > 1 else 0
+            found = (self.worth(part) - cost * pieces + self.value(left) for left, part, pieces in steps(children))
+            self._values[children] = max(0, max(found, default=0))
+        return self._values[children]
+
+    def cut(self, size: int) -> int:
+        """Return what a project of so many grains pays at least, cut into parts that some domain could host."""
+        span = self.denominator * self.costs[0]
+        while len(self._cuts) <= size:
+            left, most = len(self._cuts), min(len(self._cuts), self.largest)
+            found = (self.worth(part) + self._cuts[left - part] for part in range(1, most + 1))
+            self._cuts.append(min(found, default=0) + span)
+        return self._cuts[size]
+
+    def sees(self, project: str, bundle: Bundle) -> bool:
+        """Tell whether a project with this bundle sits on these nodes alone, as far as the market's level tells.
+
+        Above the level of nodes, kinds share domains: there only projects of one kind are seen.
+        """
+        if self.kind not in bundle or (len(bundle) > 1 and self.run != (self.case.finest,)):
+            return False
+        hosts = self.case.hosts(self.case.instance.project_of[project].pool, self.kind)
+        return hosts <= self.owners and (len(self.run) == 1 or not self.case.kept(project))
+
+    def part(self, bundle: Bundle) -> Bundle:
+        """Return what the market speaks of: of nodes, its kind alone."""
+        return {self.kind: bundle[self.kind]} if self.run == (self.case.finest,) else bundle
+
+    def spans(self, project: str, bundle: Bundle) -> list[int]:
+        """Return what a project spans at least at each level of the market."""
+        found = self.case.least(project, bundle)
+        refuse_unless(found is not None, f"project {project!r} could not sit even alone")
+        return [found[level][1] for level in self.run] if found is not None else []
+
+    def pays(self, project: str, bundle: Bundle) -> int:
+        """Return what a project that is seen pays at least, kept domains of this level included.
+
+        In domains where it keeps GPUs it pays for parts alone. A level that must hold it whole allows one part only.
+        """
+        spans = self.spans(project, self.part(bundle))
+        size = (bundle[self.kind] - self.case.kept_gpus(project, self.kind)) // self.grain
+        if size == 0:
+            return self.denominator * sum(cost * count for cost, count in zip(self.costs, spans, strict=True))
+        span, kept = self.denominator * self.costs[0], self.kept(project)
+        if self.case.level(project) >= self.run[0]:
+            return max(span * spans[0], span + self.worth(size))
+        if not kept:
+            return max(span * spans[0], self.cut(size))
+        pays = [self.cut(left) for left in range(size + 1)]
+        for room in kept:
+            pays = [
+                min(self.worth(part) * bool(part) + pays[left - part] for part in range(min(room, left) + 1))
+                for left in range(size + 1)
+            ]
+        return max(span * spans[0], span * len(kept) + pays[size])
+
+    def kept(self, project: str) -> list[int]:
+        """Return the rooms, in grains, of the domains where a project keeps GPUs."""
+        domains = {self.case.domain[self.run[0]][node] for node in self.case.kept(project, self.kind)}
+        rooms = self.case.rooms(self.run[0], self.kind, self.owners) if domains else {}
+        return [-(-rooms[domain] // self.grain) for domain in sorted(domains)]
+
+
+@lru_cache(maxsize=MOST_STATES)
+def steps(children: Children) -> list[tuple[Children, int, int]]:
+    """Return every way to lay a part in: what is left, how large the part is, and over how many children it lies.
+
+    It takes children whole and at most one in part: parts that share children form chains, which can be laid end to
+    end without more pieces.
+    """
+    found: list[tuple[Children, int, int]] = []
+    count = Counter(children)
+    for taken in product(*(range(times + 1) for times in count.values())):
+        left = count - Counter(dict(zip(count, taken, strict=True)))
+        whole, pieces = sum(children) - sum(left.elements()), sum(taken)
+        if pieces:
+            found.append((_children(left), whole, pieces))
+        for room in left:
+            after = left - Counter([room])
+            found += ((_children(after + Counter([room - part])), whole + part, pieces + 1) for part in range(1, room))
+    return found
+
+
+def _children(rooms: Counter[int]) -> Children:
+    return tuple(sorted(rooms.elements(), reverse=True))

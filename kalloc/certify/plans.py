@@ -1,0 +1,293 @@
+"""Prices, and branches where they leave a gap, that prove a bound of every plan: of merit, or of fragmentation."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cache, partial
+from math import floor, inf
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from kalloc.certificate.case import Bundle, Case, covers
+from kalloc.certificate.plans import TIERS, Branch, Plans, Priced, step_of
+from kalloc.certificate.rows import RULES, Name
+from kalloc.certify.facts import DENOMINATORS, FINE, Site
+from kalloc.certify.walks import cut, fill
+from kalloc.solver import ColumnProgram, Limits
+
+Node = dict[str, Any]
+Taken = tuple[float, int, Bundle]
+"""How many projects of a group get a bundle."""
+Enough = Callable[[Fraction], bool]
+"""Tells whether a least cost proves what is to be proven."""
+
+MAX_ROUNDS = 200
+MAX_LEAVES = 60
+"""Leaves of the largest tree that is sought."""
+DEAR = 100
+"""Times what anything costs that leaving something out costs in the linear program."""
+INTEGRAL = 1e-6
+
+
+def alike(case: Case) -> list[list[str]]:
+    """Return the projects in groups that no rule can tell apart, in the order of projects.csv."""
+    groups: dict[object, list[str]] = {}
+    for row in case.instance.projects:
+        asked = case.instance.requests_of[row.project]
+        wishes = tuple((r.kind, r.min, r.max, case.instance.step(r), case.instance.value(r)) for r in asked)
+        same = (row.pool, row.mix, row.level, row.mandatory, row.merit, wishes)
+        groups.setdefault(row.project if case.kept(row.project) else same, []).append(row.project)
+    return list(groups.values())
+
+
+class Column(NamedTuple):
+    """A bundle for a project of a group with the parts that it is cut into, or a domain filled."""
+
+    cost: int
+    entries: Mapping[int, int]
+    """Factors by row."""
+    group: int = -1
+    bundle: Bundle = MappingProxyType({})
+
+
+class Columns:
+    """The rows that all branches of a tree have, and the columns found so far: what projects and domains like best."""
+
+    def __init__(self, plans: Plans, sites: Sequence[Site]) -> None:
+        case = plans.case
+        self.plans, self.case, self.sites, self.groups = plans, case, sites, alike(case)
+        self.found: dict[object, Column] = {}
+        self.row: dict[object, int] = {}
+        self.sides: list[tuple[float, float]] = []
+        self.start = Priced(plans, self.node(FINE, {}, 0), ())
+        for group, members in enumerate(self.groups):
+            self._row(("group", group), len(members), len(members))
+        for (rule, key), row in plans.rows.items():
+            least = sum(factor * plans.boxes[name][0] for name, factor in row.terms.items() if name in plans.boxes)
+            self._row((rule, key), -inf, row.most - least)
+        for tier, value in plans.floors.items():
+            self._row(("tier", tier), value, inf)
+        for at, market in enumerate(self.start.markets):
+            for children, count in Counter(market.domains).items():
+                self._row(("state", at, children), -inf, count)
+            for part in range(1, market.largest + 1):
+                self._row(("part", at, part), 0, inf)
+        self.spoken: dict[Name, dict[int, int]] = defaultdict(dict)
+        for of, row in plans.rows.items():
+            for name, factor in row.terms.items():
+                self.spoken[name][self.row[of]] = factor
+        for group, members in enumerate(self.groups):
+            for bundle in case.bundles(members[0]) if not sites else ():
+                if self._extreme(members[0], bundle):
+                    self._choose(self.start, group, bundle)
+        self.grow(self.start)
+
+    def _extreme(self, project: str, bundle: Bundle) -> bool:
+        """Tell whether a project gets the least or the most of each kind, or nothing: all else lies between these."""
+        ends = {r.kind: self.case.amounts(r) for r in self.case.instance.requests_of[project]}
+        return all(gpus in (ends[kind][0], ends[kind][-1]) for kind, gpus in bundle.items())
+
+    def _row(self, name: object, least: float, most: float) -> None:
+        self.row[name] = len(self.sides)
+        self.sides.append((least, most))
+
+    def node(self, denominator: int, duals: Mapping[object, float], branches: int) -> Node:
+        """Return duals, by the names of rows, as a leaf of so many branches, its prices with a denominator."""
+
+        def price(*name: object) -> int:
+            return max(0, round(abs(duals.get(name, 0.0)) * denominator))
+
+        rules: dict[str, list[list[Any]]] = {rule: [] for rule in RULES}
+        for rule, key in self.plans.rows:
+            rules[rule] += [[*key, price(rule, key)]] if price(rule, key) else []
+        markets = []
+        for at, site in enumerate(self.sites):
+            last = max((name[2] for name in duals if isinstance(name, tuple) and name[:2] == ("part", at)), default=0)
+            entry = site.entry(denominator, [price("part", at, part) for part in range(1, last + 1)])
+            del entry["denominator"]
+            markets.append({"levels": list(site.levels), **entry})
+        return {
+            "denominator": denominator,
+            "tiers": {tier: price("tier", tier) for tier in self.plans.floors},
+            "rules": {rule: rows for rule, rows in rules.items() if rows},
+            "branches": [price("branch", at) for at in range(branches)],
+            "markets": markets,
+        }
+
+    def grow(self, priced: Priced) -> int:
+        """Add the best bundles, cuts and fillings at some prices; return how many are new."""
+        before = len(self.found)
+        for group, members in enumerate(self.groups):
+            bundle, _ = min(priced.choices(members[0]), key=lambda choice: choice[1])
+            self._choose(priced, group, bundle)
+        for at, market in enumerate(priced.markets):
+            for children in set(market.domains):
+                cost, parts = fill(market, children)
+                entries = {self.row["part", at, part]: count for part, count in parts.items()}
+                self._add(Column(cost, {self.row["state", at, children]: 1, **entries}))
+        return len(self.found) - before
+
+    def _choose(self, priced: Priced, group: int, bundle: Bundle) -> None:
+        """Add a bundle of a group, cut as is best at some prices."""
+        case, project, weights = self.case, self.groups[group][0], self.plans.weights
+        pool = case.instance.project_of[project].pool
+        worth = {tier: value(case, project, bundle) for tier, value in TIERS.items()}
+        entries: Counter[int] = Counter({self.row["tier", tier]: worth[tier] for tier in self.plans.floors})
+        entries[self.row["group", group]] = 1
+        for kind, gpus in bundle.items():
+            for row, factor in self.spoken["use", pool, kind].items():
+                entries[row] += factor * gpus
+        cost, counted = -worth.get(self.plans.goal, 0), set[int]()
+        for at, market in enumerate(priced.markets):
+            if market.sees(project, bundle):
+                more, parts = cut(market, project, bundle)
+                cost, counted = cost + more, counted | {*market.run}
+                entries.update({self.row["part", at, part]: -count for part, count in parts.items()})
+        for level, (need, spans) in enumerate(case.least(project, bundle) or () if any(weights) else ()):
+            cost += weights[level] * ((0 if level in counted else spans) - need)
+        self._add(Column(cost, entries, group, bundle))
+
+    def _add(self, column: Column) -> None:
+        self.found.setdefault((column.group, *column.bundle.items(), *sorted(column.entries.items())), column)
+
+
+class Program:
+    """The linear program of a branch, whose duals are the prices."""
+
+    def __init__(self, columns: Columns, path: Sequence[Branch]) -> None:
+        self.columns, self.path, self.choices = columns, path, list[tuple[int, int, Bundle]]()
+        sides = [(float(b.split["more"]), inf) if b.more else (-inf, float(b.split["most"])) for b in path]
+        self.program, self._known = ColumnProgram([*columns.sides, *sides]), 0
+        dear = float(DEAR * (1 + max((abs(column.cost) for column in columns.found.values()), default=0)))
+        for name, (least, most) in columns.plans.boxes.items():
+            self.program.add(0.0, [(row, float(f)) for row, f in columns.spoken[name].items()], float(most - least))
+        outs = [columns.row["group", group] for group in range(len(columns.groups))]
+        outs += [columns.row["tier", tier] for tier in columns.plans.floors]
+        for row in [*outs, *(len(columns.sides) + at for at, branch in enumerate(path) if branch.more)]:
+            self.program.add(dear, [(row, 1.0)])
+
+    def solve(self, limits: Limits) -> tuple[dict[object, float], list[float]] | None:
+        """Take in new columns; return duals by the names of rows, and values. None where the limits leave no time."""
+        case, first = self.columns.case, len(self.columns.sides)
+        for column in [*self.columns.found.values()][self._known :]:
+            terms = [(row, float(factor)) for row, factor in column.entries.items() if factor]
+            if column.group >= 0:
+                project = self.columns.groups[column.group][0]
+                counts = (branch.counts(case, project, column.bundle) for branch in self.path)
+                terms += [(first + at, float(count)) for at, count in enumerate(counts) if count]
+            added = self.program.add(float(column.cost), terms)
+            if column.group >= 0:
+                self.choices.append((added, column.group, column.bundle))
+        self._known = len(self.columns.found)
+        answer = self.program.solve(limits)
+        if answer is None:
+            return None
+        duals = {name: answer[1][row] for name, row in self.columns.row.items()}
+        return {**duals, **{("branch", at): answer[1][first + at] for at in range(len(self.path))}}, answer[2]
+
+
+class Tree:
+    """Looks for a tree of branches with prices at its leaves that proves a least cost."""
+
+    def __init__(self, plans: Plans, sites: Sequence[Site], enough: Enough, limits: Limits) -> None:
+        self.plans, self.enough, self.limits = plans, enough, limits
+        self.columns, self.leaves = Columns(plans, sites), 0
+        self.step = cache(partial(step_of, plans.case))
+
+    def grow(self, path: tuple[Branch, ...] = ()) -> Node | None:
+        """Return the tree of a branch, or None where none was found."""
+        if self.leaves >= MAX_LEAVES or self.limits.over:
+            return None
+        program = Program(self.columns, path)
+        node, values = self._price(program)
+        if node is not None or not values:
+            self.leaves += 1
+            return node
+        taken = [(values[at], group, bundle) for at, group, bundle in program.choices if values[at] > INTEGRAL]
+        split = self._by_usage(taken) or self._by_count(taken)
+        if split is None:
+            return None
+        low = self.grow((*path, Branch(split, False)))
+        high = self.grow((*path, Branch(split, True))) if low is not None else None
+        return None if low is None or high is None else {"split": split, "at_most": low, "more": high}
+
+    def _price(self, program: Program) -> tuple[Node | None, list[float]]:
+        """Return prices that prove enough, or None and the values of the columns at the end."""
+        middle: Mapping[object, float] = {}
+        best, values = Fraction(-(10**30)), list[float]()
+        before: Mapping[object, float] = {}
+        for turn in range(MAX_ROUNDS):
+            answer = program.solve(self.limits)
+            if answer is None:
+                return None, []
+            found, values = answer
+            plain = not self.columns.sites or turn % 3 == 0 or found == before
+            duals = found if plain else {name: (dual + middle[name]) / 2 for name, dual in found.items()}
+            priced, least = self._priced(program, duals, FINE)
+            if self.enough(least):
+                return self._plain(program, duals), []
+            if least > best or not middle:
+                best, middle = least, duals
+            if self.columns.grow(priced) == 0 and plain:
+                break
+            before = found
+        return None, values
+
+    def _priced(self, program: Program, duals: Mapping[object, float], denominator: int) -> tuple[Priced, Fraction]:
+        node = self.columns.node(denominator, duals, len(program.path))
+        priced = Priced(self.plans, node, program.path)
+        return priced, Fraction(priced.total, denominator)
+
+    def _plain(self, program: Program, duals: Mapping[object, float]) -> Node:
+        """Return prices of the smallest denominator that still prove enough."""
+        for denominator in DENOMINATORS:
+            if self.enough(self._priced(program, duals, denominator)[1]):
+                break
+        return self.columns.node(denominator, duals, len(program.path))
+
+    def _by_usage(self, taken: Sequence[Taken]) -> dict[str, Any] | None:
+        """Return a question about what some pools use, where no multiple of what all amounts are multiples of."""
+        instance, groups = self.plans.case.instance, self.columns.groups
+        usage: dict[tuple[str, str], float] = defaultdict(float)
+        for value, group, bundle in taken:
+            for kind, gpus in bundle.items():
+                usage[instance.project_of[groups[group][0]].pool, kind] += value * gpus
+        for pools, kind in self._usages():
+            used = sum(gpus for (pool, of), gpus in usage.items() if pool in pools and covers(kind, of))
+            step = self.step(tuple(pools), kind)
+            if abs(used / step - round(used / step)) > INTEGRAL:
+                most = floor(used / step) * step
+                return {"pools": list(pools), "kind": kind, "most": most, "more": most + step}
+        return None
+
+    def _usages(self) -> Iterator[tuple[list[str], str]]:
+        """Yield pools that share nodes of a kind with nobody else, then those of a quota, then those below any pool."""
+        case = self.plans.case
+        for kind in case.instance.performance:
+            linked: list[tuple[set[str], frozenset[str]]] = []
+            for pool in case.pools:
+                pools, owners = {pool}, case.hosts(pool, kind)
+                for group in [group for group in linked if group[1] & owners]:
+                    pools, owners = pools | group[0], owners | group[1]
+                linked = [group for group in linked if not group[1] & owners] + [(pools, owners)]
+            yield from ((sorted(pools), kind) for pools, _ in linked)
+        kinds = (*case.instance.performance, "*")
+        keys = [*case.tree.quotas, *((pool, kind) for pool in case.tree.parent for kind in kinds)]
+        yield from (([p for p in case.pools if p in case.tree.below[pool]], kind) for pool, kind in keys)
+
+    def _by_count(self, taken: Sequence[Taken]) -> dict[str, Any] | None:
+        """Return a question about how many projects of a group get so much, the answer being most fractional."""
+        given: dict[int, list[tuple[float, Bundle]]] = defaultdict(list)
+        for value, group, bundle in taken:
+            given[group].append((value, bundle))
+        best: tuple[float, dict[str, Any]] | None = None
+        for group, some in given.items():
+            for kind, least in sorted({(kind, gpus) for _, bundle in some for kind, gpus in bundle.items()}):
+                count = sum(value for value, bundle in some if bundle.get(kind, 0) >= least)
+                off, most = abs(count - round(count)), floor(count)
+                if off > INTEGRAL and (best is None or off > best[0]):
+                    split = {"projects": self.columns.groups[group], "kind": kind, "least": least}
+                    best = off, {**split, "most": most, "more": most + 1}
+        return None if best is None else best[1]

@@ -1,0 +1,61 @@
+"""The parts behind what a market of a certificate says: of a domain filled best, and of a project cut cheapest."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from kalloc.certificate.case import Bundle
+from kalloc.certificate.market import Children, Market, steps
+
+Parts = Counter[int]
+"""How many parts there are of every size, in grains."""
+
+
+def fill(market: Market, children: Children) -> tuple[int, Parts]:
+    """Return what the children cost that the best filling of a domain draws on, and its parts."""
+    cost = market.costs[1] if len(market.run) > 1 else 0
+    drawn, parts = 0, Parts()
+    while market.value(children) > 0:
+        left, part, pieces = max(
+            steps(children),
+            key=lambda step: market.worth(step[1]) - market.denominator * cost * step[2] + market.value(step[0]),
+        )
+        drawn, children = drawn + cost * pieces, left
+        parts[part] += 1
+    return drawn, parts
+
+
+def cut(market: Market, project: str, bundle: Bundle) -> tuple[int, Parts]:
+    """Return what the domains cost in which a project is cut cheapest, and its parts."""
+    spans, kept = market.spans(project, market.part(bundle)), market.kept(project)
+    size = (bundle[market.kind] - market.case.kept_gpus(project, market.kind)) // market.grain
+    if size == 0:
+        return sum(cost * count for cost, count in zip(market.costs, spans, strict=True)), Parts()
+    if market.case.level(project) >= market.run[0]:
+        return market.costs[0], Parts({size: 1})
+    held, parts = _beside(market, kept, size)
+    size -= sum(parts.elements())
+    while size:
+        options = range(1, min(size, market.largest) + 1)
+        part = min(options, key=lambda part: market.worth(part) + market.cut(size - part))
+        parts[part] += 1
+        held, size = held + 1, size - part
+    return market.costs[0] * held, parts
+
+
+def _beside(market: Market, kept: list[int], size: int) -> tuple[int, Parts]:
+    """Return how many domains a project keeps GPUs in, and the parts that it lays beside them."""
+    tables = [[market.cut(left) for left in range(size + 1)]] if kept else []
+    for room in kept:
+        before = tables[-1]
+        tables.append([
+            min(market.worth(part) * bool(part) + before[left - part] for part in range(min(room, left) + 1))
+            for left in range(size + 1)
+        ])
+    parts = Parts()
+    for room, before in zip(reversed(kept), reversed(tables[:-1]), strict=True):
+        options = range(min(room, size) + 1)
+        part = min(options, key=lambda part: market.worth(part) * bool(part) + before[size - part])
+        parts[part] += bool(part)
+        size -= part
+    return len(kept), +parts

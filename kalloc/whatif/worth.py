@@ -1,0 +1,198 @@
+"""What one step more of each rule is worth: every quota, cap and kind in turn, solved again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kalloc.errors import InfeasibleError, NoPlanError
+from kalloc.instance import ALL_KINDS, NodeGroup
+from kalloc.solver import Limits
+from kalloc.solving import solve
+from kalloc.whatif.part import part_of
+from kalloc.whatif.settle import Settled, settle
+
+if TYPE_CHECKING:
+    from kalloc.instance import Cap, Instance, Quota
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rule or supply with one step more, all else as it is."""
+
+    rule: str
+    """``quota``, ``borrow``, ``lend``, ``cap`` or ``nodes``."""
+    pool: str
+    kind: str
+    gpus: int
+    """GPUs of one step: those of a node of the kind, the smallest for all kinds."""
+    apply: Callable[[Instance], Instance]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What one step more changes in the best plan."""
+
+    rule: str
+    pool: str
+    kind: str
+    gpus: int
+    tiers: Mapping[str, Fraction | None]
+    """The change of every tier; None where either value was not proven best."""
+
+
+SMALL_NODES = 300
+"""Up to so many nodes each step is solved whole, seats and all; beyond, tiers that seats decide are left out."""
+
+
+def steps_of(instance: Instance) -> list[Step]:
+    """Return a step of every quota, of what is borrowed and lent already, of every cap, and of every owner's nodes.
+
+    With a node the quotas of its owner, and of those above, grow alike.
+    """
+    found = []
+    for row in instance.quotas:
+        gpus = _unit(instance, row.kind)
+        for rule, column in (("quota", "gpus"), ("borrow", "borrow"), ("lend", "lend")):
+            if rule == "quota" or getattr(row, column):
+                found.append(Step(rule, row.pool, row.kind, gpus, partial(_quota, row, column, gpus)))
+    for cap in instance.caps:
+        gpus = _unit(instance, cap.kind)
+        found.append(Step("cap", cap.pool, cap.kind, gpus, partial(_cap, cap, gpus)))
+    groups = {(row.owner, row.kind): row for row in instance.inventory if row.state == "up"}
+    found += [Step("nodes", *key, like.gpus, partial(_nodes, like)) for key, like in groups.items()]
+    return found
+
+
+def worth(instance: Instance, time_limit: float = math.inf) -> Iterator[Worth]:
+    """Yield what one step more of each rule is worth: the change of every tier between two solves proven best.
+
+    Of a large instance only the parts that a rule can matter to are solved, which is exact: each once as it is, and
+    once with the step. What is not proven, or not reached in time, has no figure.
+    """
+    limits = Limits(deadline=time.monotonic() + time_limit)
+    book = _Whole(instance, limits) if instance.topology.node_count <= SMALL_NODES else _Parts(instance, limits)
+    for step in steps_of(instance):
+        yield Worth(step.rule, step.pool, step.kind, step.gpus, book.change(step))
+
+
+class _Whole:
+    """Solves the whole instance, all tiers."""
+
+    def __init__(self, instance: Instance, limits: Limits) -> None:
+        self.instance, self.limits = instance, limits
+        self.before = self._values(instance)
+
+    def change(self, step: Step) -> dict[str, Fraction | None]:
+        """Return the change of every tier."""
+        after = self._values(step.apply(self.instance))
+        return {name: _less(after.get(name), early) for name, early in self.before.items()}
+
+    def _values(self, instance: Instance) -> dict[str, Fraction | None]:
+        """Return the value of every tier that is proven best, given those before it."""
+        none: dict[str, Fraction | None] = dict.fromkeys(instance.objective.names)
+        if self.limits.over:
+            return none
+        try:
+            result = solve(instance, time_limit=self.limits.seconds)
+        except (NoPlanError, InfeasibleError):
+            return none
+        for tier in result.tiers:
+            if tier.bound != tier.value or tier.given is not None:
+                break
+            none[tier.name] = Fraction(repr(tier.value))
+        return none
+
+
+class _Parts:
+    """Solves the allocation of the parts that a step can matter to."""
+
+    def __init__(self, instance: Instance, limits: Limits) -> None:
+        self.instance, self.limits = instance, limits
+        self.part: dict[str, Instance] = {}
+        self.before: dict[frozenset[str], Settled | None] = {}
+
+    def change(self, step: Step) -> dict[str, Fraction | None]:
+        """Return the change of every tier; only merit can be told."""
+        gains = [self._gain(part, step) for part in self._parts(step)]
+        merit = None if any(gain is None for gain in gains) else sum((g for g in gains if g is not None), Fraction(0))
+        return {name: merit if name == "merit" else None for name in self.instance.objective.names}
+
+    def _parts(self, step: Step) -> Iterable[Instance]:
+        """Return the parts, without repetition, of the pools that the step's rule binds or whose nodes it adds to."""
+        tree = self.instance.pool_tree
+        if step.rule == "nodes":
+            kinds = (step.kind, ALL_KINDS)
+            grown = (pool for pool in tree.line(step.pool) if any((pool, kind) in tree.quotas for kind in kinds))
+            touched = {pool for pool in tree.parent if tree.serves(step.pool, pool, step.kind)}
+            touched.update(*(tree.below[pool] for pool in grown))
+        else:
+            parent = tree.parent[step.pool] if step.rule in ("borrow", "lend") else None
+            touched = set(tree.below[step.pool if parent is None else parent])
+        found: dict[frozenset[str], Instance] = {}
+        for pool in sorted(touched & {row.pool for row in self.instance.projects}):
+            if pool not in self.part:
+                part = part_of(self.instance, pool, asks=False)
+                self.part.update(dict.fromkeys({row.pool for row in part.projects}, part))
+            found[frozenset(self.part[pool].project_of)] = self.part[pool]
+        return found.values()
+
+    def _gain(self, part: Instance, step: Step) -> Fraction | None:
+        """Return the merit that a part gains; None where that is not proven."""
+        key = frozenset(part.project_of)
+        if key not in self.before:
+            self.before[key] = self._settled(part, seated=True)
+        before, changed = self.before[key], step.apply(part)
+        if before is None or not before.proven:
+            return None
+        after = self._settled(changed, seated=False)
+        if after is not None and after.bound == before.merit:
+            return Fraction(0)
+        if after is not None and not after.seated:
+            after = self._settled(changed, seated=True)
+        return after.merit - before.merit if after is not None and after.proven else None
+
+    def _settled(self, instance: Instance, seated: bool) -> Settled | None:
+        if self.limits.over:
+            return None
+        try:
+            return settle(instance, self.limits, seated)
+        except NoPlanError:
+            return None
+
+
+def _less(late: Fraction | None, early: Fraction | None) -> Fraction | None:
+    return None if late is None or early is None else late - early
+
+
+def _unit(instance: Instance, kind: str) -> int:
+    """Return the GPUs of one step: those of a node of the kind, for all kinds of the smallest node."""
+    return min(instance.node_gpus.values()) if kind == ALL_KINDS else instance.node_gpus[kind]
+
+
+def _quota(row: Quota, column: str, gpus: int, instance: Instance) -> Instance:
+    more = row.model_copy(update={column: getattr(row, column) + gpus})
+    return instance.replace(quotas=tuple(more if other == row else other for other in instance.quotas))
+
+
+def _cap(row: Cap, gpus: int, instance: Instance) -> Instance:
+    more = row.model_copy(update={"gpus": row.gpus + gpus})
+    return instance.replace(caps=tuple(more if other == row else other for other in instance.caps))
+
+
+def _nodes(like: NodeGroup, instance: Instance) -> Instance:
+    """Add a node, and its GPUs to the quotas of its owner and of those above."""
+    more = NodeGroup(path=like.path, kind=like.kind, gpus=like.gpus, owner=like.owner)
+    line = instance.pool_tree.line(like.owner)
+    quotas = (
+        row.model_copy(update={"gpus": row.gpus + like.gpus})
+        if row.pool in line and row.kind in (like.kind, ALL_KINDS)
+        else row
+        for row in instance.quotas
+    )
+    return instance.replace(inventory=(*instance.inventory, more), quotas=tuple(quotas))

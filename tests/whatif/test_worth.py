@@ -1,0 +1,86 @@
+"""What one step more is worth: by hand, and parts of an instance against the whole."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from kalloc.errors import InfeasibleError, NoPlanError
+from kalloc.instance import Cap, Instance, Pool, Project, Quota
+from kalloc.whatif import worth as module
+from kalloc.whatif.worth import steps_of, worth
+from tests.models.small import ask, make, nodes, sow
+
+FAMILY = (Pool(pool="top"), Pool(pool="a", parent="top"), Pool(pool="b", parent="top"))
+
+
+def table(instance: Instance) -> dict[tuple[str, str, str], Fraction | None]:
+    """Return the merit of one step more, by rule, pool and kind."""
+    return {(row.rule, row.pool, row.kind): row.tiers["merit"] for row in worth(instance)}
+
+
+def test_by_hand() -> None:
+    """A cap binds at merit 3, a quota at merit 5 for steps of 2 GPUs, and nodes are plenty."""
+    instance = make(
+        pools=FAMILY,
+        caps=(Cap(pool="a", kind="h", gpus=4),),
+        quotas=(Quota(pool="b", kind="*", gpus=4), Quota(pool="top", kind="h", gpus=99)),
+        inventory=(nodes("r", 2, count=8),),
+        projects=(Project(project="p", pool="a", merit=3), Project(project="q", pool="b", merit=5)),
+        requests=(ask("p", 2, 8), ask("q", 2, 8)),
+    )
+    found = table(instance)
+    assert found == {
+        ("quota", "b", "*"): 2 * 5,
+        ("quota", "top", "h"): 0,
+        ("cap", "a", "h"): 2 * 3,
+        ("nodes", "top", "h"): 0,
+    }
+
+
+def test_fragmentation_is_told_where_it_is_proven() -> None:
+    """One GPU more for p, of which two racks with a GPU left each are all that there is: a rack and a node too many."""
+    instance = make(
+        pools=FAMILY,
+        quotas=(Quota(pool="a", kind="h", gpus=1),),
+        inventory=(nodes("r", 3), nodes("s", 3)),
+        projects=(Project(project="p", pool="a"), *(Project(project=name, pool="b", merit=9) for name in "qo")),
+        requests=(ask("p", 1, 2), ask("q", 2, 2), ask("o", 2, 2)),
+    )
+    quota = next(worth(instance))
+    assert quota.rule == "quota"
+    assert dict(quota.tiers) == {"merit": Fraction(1), "fragmentation": Fraction(2)}
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_parts_give_what_the_whole_gives(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On random instances every step is worth the same, solved in parts or whole, where both are proven."""
+    instance = sow(seed, nodes=5, gpus=4, projects=5, levels=1)
+    try:
+        whole = table(instance)
+        monkeypatch.setattr(module, "SMALL_NODES", 0)
+        parts = table(instance)
+    except (InfeasibleError, NoPlanError):
+        return
+    assert list(whole) == list(parts)
+    for key, gain in whole.items():
+        assert gain is None or parts[key] is None or gain == parts[key], key
+
+
+def test_steps() -> None:
+    """Lending and borrowing have steps only where somebody does so already; a step is a node of the kind."""
+    instance = make(
+        pools=FAMILY,
+        quotas=(Quota(pool="a", kind="h", gpus=4, borrow=2), Quota(pool="b", kind="*", gpus=4)),
+        inventory=(nodes("r", 4, owner="b"), nodes("r", 4, owner="b"), nodes("s", 4, state="down")),
+    )
+    steps = [(step.rule, step.pool, step.gpus) for step in steps_of(instance)]
+    assert steps == [("quota", "a", 4), ("borrow", "a", 4), ("quota", "b", 4), ("nodes", "b", 4)]
+
+
+def test_no_time() -> None:
+    """Without time nothing is claimed."""
+    projects = (Project(project="p", pool="top"),)
+    instance = make(inventory=(nodes("r", 2),), projects=projects, requests=(ask("p", 1, 4),))
+    assert [row.tiers["merit"] for row in worth(instance, 0)] == [None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -57,7 +57,9 @@ def proof_of(
         if tier.name == "fragmentation":
             tiers.append(TierResult(tier.name, value.fragmentation, scattered, given))
         else:
-            tiers.append(_tier(instance, tier, None if short else settled_one, value))
+            if short and settled_one is not None:
+                settled_one = replace(settled_one, bound=settled_one.anyhow)
+            tiers.append(_tier(instance, tier, settled_one, value))
         short |= settled_one is not None and _falls_short(tier, settled_one, value)
     return Proof(tuple(tiers), scattered)
 

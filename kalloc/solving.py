@@ -12,7 +12,7 @@ from kalloc.allocate.build import build
 from kalloc.allocate.decode import Granted, decode
 from kalloc.allocate.lexicographic import NoAnswerError, Search, Settled
 from kalloc.allocate.model import Allocation
-from kalloc.allocate.tiers import prepare, settle
+from kalloc.allocate.tiers import bounds_anyhow, prepare, settle
 from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
 from kalloc.explain import explained
@@ -43,6 +43,7 @@ MAX_RETRIES = 30
 ALLOCATE_SHARE = 0.5
 PLACE_SHARE = 0.7
 JOINT_SHARE = 0.5
+ANYHOW_SHARE = 0.1
 RUN_SHARE = 0.15
 """Share of the time left that the allocation, the placement, the joint model and a bound of several levels may use."""
 
@@ -227,13 +228,23 @@ def place(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
     granted = allocated.granted
     for _ in range(MAX_RETRIES):
         try:
-            return Decision(granted, seat(run, rooms, granted), allocated.settled)
+            seats = seat(run, rooms, granted)
+            return Decision(granted, seats, settled_anyhow(run, allocated, granted))
         except NoRoomError as error:
             fewer = allocate_fewer(run, allocated, granted, error.project)
         if fewer is None:
             break
         granted = fewer
     raise NoPlanError("the projects that were granted GPUs could not be seated; give more time or drop a level")
+
+
+def settled_anyhow(run: Run, allocated: Allocated, granted: Granted) -> list[Settled]:
+    """Return what the tiers came to, with bounds that hold where less was granted than was settled."""
+    if granted == allocated.granted:
+        return allocated.settled
+    allocated.allocation.model.truncate(allocated.rows, allocated.size)
+    search = Search(allocated.allocation, run.share(ANYHOW_SHARE))
+    return bounds_anyhow(search, run.instance.objective.tiers[1:], allocated.settled)
 
 
 def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:

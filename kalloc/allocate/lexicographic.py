@@ -27,6 +27,8 @@ class Settled:
     profile: Profile = ()
     gap: Fraction | None = Fraction(0)
     """Of a tier of many values: the largest relative gap of any of them, None where one has no bound."""
+    anyhow: Fraction | None = None
+    """A bound of every plan at all, where one is known: for a plan that falls short on an earlier tier."""
 
 
 class NoAnswerError(Exception):

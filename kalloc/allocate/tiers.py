@@ -66,3 +66,17 @@ def prepare(allocation: Allocation) -> None:
     """Add what the tiers of the instance count by."""
     if needs_ladder(allocation.instance):
         allocation.climb()
+
+
+def bounds_anyhow(search: Search, tiers: Sequence[Tier], settled: Sequence[Settled]) -> list[Settled]:
+    """Return what was settled with bounds of every plan at all, whatever it is worth on earlier tiers.
+
+    The search must be of a model in which no tier is settled.
+    """
+    known = {one.name: one for one in settled}
+    for tier in tiers:
+        if tier.name in GOALS and tier.name in known:
+            goal = GOALS[tier.name](search.allocation, tier)
+            most = search.bound(goal.terms)
+            known[tier.name] = replace(known[tier.name], anyhow=None if most is None else goal.value(most))
+    return list(known.values())

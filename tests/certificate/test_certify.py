@@ -20,7 +20,17 @@ from tests.certificate.proofs import document_of, read, solved
 from tests.instances.places import INSTANCES, TINY
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = [path for path in TINY if "infeasible" not in path.name] + [INSTANCES / "korea-2026-call1"]
+POLICY = ("groups", "limits", "budgets", "guarantees", "power", "shapes")
+"""Tables whose rules no certificate knows yet: bounds of such instances stand on a solver's word, and are told so."""
+
+
+def plain(path: Path) -> bool:
+    """Tell whether an instance has merit and fragmentation alone, and no policy."""
+    instance = kalloc.load(path)
+    return {*instance.objective.names} <= {"merit", "fragmentation"} and not any(getattr(instance, t) for t in POLICY)
+
+
+SHIPPED = [path for path in TINY if "infeasible" not in path.name and plain(path)] + [INSTANCES / "korea-2026-call1"]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)

@@ -26,7 +26,7 @@ from kalloc.place.rooms import Rooms
 from kalloc.place.runs import Run as LevelRun
 from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
-from kalloc.place.shaping import form_spans
+from kalloc.place.shaping import check_kept, form_spans
 from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, proven, standing, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows
@@ -256,8 +256,10 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     needs = weighed(run, granted)
     least = sum(needs.values())
     most = run.share(PLACE_SHARE)
+    items = items_of(run.instance, rooms, granted)
+    check_kept(run.instance, rooms, items)
     seats = seat_all(
-        rooms, items_of(run.instance, rooms, granted), needs, most, lambda cost: run.record(cost - least, None)
+        rooms, items, needs, most, lambda cost: run.record(cost - least, None)
     )
     run.cut_short |= most.over
     return seats

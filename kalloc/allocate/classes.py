@@ -12,8 +12,9 @@ import numpy as np
 
 from kalloc.instance import Instance, Project, Request
 from kalloc.instance.policy import decimal
-from kalloc.place.forms import Form, form_of, offers, untouched
-from kalloc.place.rooms import Rooms
+from kalloc.place.forms import Form, form_of, lacking, offers, untouched
+from kalloc.place.rooms import Rooms, Zones
+from kalloc.solver import Ids
 
 OWN_AMOUNTS = frozenset({"served", "ranked", "fairness"})
 """Tiers that look at what each single project gets."""
@@ -104,8 +105,8 @@ def _class(
     offered = []
     for request in requests:
         least = kept.get(request.kind, 0)
-        limit = least + sight.room(row, request.kind, level)
-        fitting = [gpus for gpus in sight.amounts(row, request, single) if least <= gpus <= limit]
+        fewest, most = sight.span(row, request.kind, level, single)
+        fitting = [gpus for gpus in sight.amounts(row, request, single) if fewest <= gpus - least <= most]
         if fitting and not (row.mix == "one" and kept and request.kind not in kept):
             step = fitting[1] - fitting[0] if len(fitting) > 1 else instance.step(request)
             value = decimal(instance.value(request))
@@ -119,7 +120,7 @@ class _Sight:
     def __init__(self, instance: Instance, rooms: Rooms) -> None:
         self.instance, self.rooms = instance, rooms
         self.forms: dict[str, Form | None] = {row.project: form_of(instance, row.project) for row in instance.projects}
-        self._found: dict[object, int] = {}
+        self._found: dict[object, tuple[int, int]] = {}
 
     @cached_property
     def _counted(self) -> Mapping[str, tuple[object, ...]]:
@@ -199,25 +200,33 @@ class _Sight:
             if gpus % multiple == 0 and all(rate * gpus <= most for rate, most in rates)
         ]
 
-    def room(self, row: Project, kind: str, level: int | None) -> int:
-        """Return the free GPUs open to a project, in the largest domain where one must hold all (rule `level`).
+    def span(self, row: Project, kind: str, level: int | None, single: bool) -> tuple[int, int]:
+        """Return the fewest and the most GPUs that a project can have of a kind besides what it keeps, were it alone.
 
-        A project that keeps seats must stay in their domain.
+        One domain must hold all where there is a level (rule `level`), that of what it keeps. Its form must allow the
+        amounts; where it may have several kinds, what it demands of each.
         """
-        topology, rooms = self.instance.topology, self.rooms
-        zones = rooms.zones_for(row.pool, kind)
-        stays, form = rooms.stays.get(row.project, {}), self.forms[row.project]
-        if stays and level is not None:
-            domain = topology.domain[level]
-            return int(rooms.open(zones)[domain == domain[next(iter(stays))]].sum())
-        key = (zones, level, None if stays else form)
+        zones, stays = self.rooms.zones_for(row.pool, kind), self.rooms.stays.get(row.project, {})
+        form = self.forms[row.project]
+        if form is not None and not single:
+            form = form.of_part
+        key = (zones, level, form, row.project if stays else None)
         if key not in self._found:
-            room = rooms.relaxed.open(zones)
-            if form is not None and not stays:
-                room = np.where(untouched(topology, form, rooms.occupied), room, 0)
-                offer = offers(topology, room, form)
-                self._found[key] = int(offer[0].sum() if level is None else offer[level].max(initial=0))
-            else:
-                by_domain = room if level is None else np.bincount(topology.domain[level], weights=room)
-                self._found[key] = int(room.sum() if level is None else by_domain.max(initial=0))
-        return self._found[key]
+            own = np.zeros(self.instance.topology.node_count, dtype=np.int64)
+            own[list(stays)] = list(stays.values())
+            self._found[key] = self._span(zones, level, form, own)
+        return self._found[key] if single else (0, self._found[key][1])
+
+    def _span(self, zones: Zones, level: int | None, form: Form | None, own: Ids) -> tuple[int, int]:
+        topology, room = self.instance.topology, self.rooms.relaxed.open(zones)
+        if level is not None and own.any():
+            room = np.where(topology.domain[level] == topology.domain[level][int(own.argmax())], room, 0)
+        if form is not None:
+            room = np.where(untouched(topology, form, self.rooms.occupied & (own == 0)), room, 0)
+            by_level = offers(topology, room, form, own)
+            least = int(lacking(topology, form, own)[0].sum())
+        else:
+            at = 0 if level is None else level
+            by_level = [np.bincount(topology.domain[at], weights=room)] * (at + 1)
+            least = 0
+        return least, int(by_level[0].sum() if level is None else by_level[level].max(initial=0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ class Form:
     whole: bool
     exclusive: tuple[int, ...]
     """Levels at which nobody else may be where it is."""
+
+    @property
+    def of_part(self) -> Form:
+        """What it demands of the GPUs of one kind among several: segments over several nodes may be of mixed kinds."""
+        return replace(self, multiple=(*(1 for _ in self.multiple[1:]), self.multiple[-1]))
 
 
 def form_of(instance: Instance, project: str) -> Form | None:
@@ -62,23 +67,51 @@ def offers(topology: Topology, room: Ids, form: Form, held: Ids | None = None) -
         held: GPUs that the project has there already, shape (nodes,).
     """
     last = len(topology.levels) - 1
+    held = np.zeros(topology.node_count, dtype=np.int64) if held is None else held
     found: list[Ids] = [room] * (last + 1)
     for level in range(last, -1, -1):
-        domain = topology.domain[level]
-        if level == last:
-            total = np.where(room == topology.gpus, room, 0) if form.whole else room
+        here = _sums(topology, level, held)
+        if level < last:
+            total = _gathered(topology, level, found[level + 1])
         else:
-            parent = np.zeros(len(found[level + 1]), dtype=np.int64)
-            parent[topology.domain[level + 1]] = domain
-            total = np.bincount(parent, weights=found[level + 1], minlength=topology.domain_count(level)).astype(int)
-        most = np.full(len(total), form.most[level])
-        if held is not None:
-            most -= np.bincount(domain, weights=held, minlength=len(total)).astype(int)
+            total = np.where(room + held == topology.gpus, room, 0) if form.whole else room
         if form.whole and level == last:
-            found[level] = np.where(total <= most, total, 0)
+            found[level] = np.where(total + here <= form.most[level], total, 0)
         else:
-            found[level] = np.maximum(0, np.minimum(total, most)) // form.multiple[level] * form.multiple[level]
+            multiple = form.multiple[level]
+            found[level] = np.maximum(0, np.minimum(total + here, form.most[level]) // multiple * multiple - here)
     return found
+
+
+def lacking(topology: Topology, form: Form, own: Ids) -> list[Ids]:
+    """Return, per level, the fewest GPUs that complete the form of what a project has in each domain already.
+
+    Args:
+        topology: the nodes and their domains.
+        form: how they must lie.
+        own: GPUs that the project has on each node, shape (nodes,).
+    """
+    last = len(topology.levels) - 1
+    found: list[Ids] = [own] * (last + 1)
+    for level in range(last, -1, -1):
+        if level == last and form.whole:
+            found[level] = np.where(own > 0, topology.gpus - own, 0)
+        else:
+            below = _gathered(topology, level, found[level + 1]) if level < last else np.zeros_like(own)
+            found[level] = below + -(_sums(topology, level, own) + below) % form.multiple[level]
+    return found
+
+
+def _sums(topology: Topology, level: int, gpus: Ids) -> Ids:
+    """Return the sums of GPUs by node, over the domains of a level."""
+    return np.bincount(topology.domain[level], weights=gpus, minlength=topology.domain_count(level)).astype(np.int64)
+
+
+def _gathered(topology: Topology, level: int, finer: Ids) -> Ids:
+    """Return the sums of GPUs by domain of the next finer level, over the domains of a level."""
+    parent = np.zeros(len(finer), dtype=np.int64)
+    parent[topology.domain[level + 1]] = topology.domain[level]
+    return np.bincount(parent, weights=finer, minlength=topology.domain_count(level)).astype(np.int64)
 
 
 def fewest(offer: Sequence[Ids], gpus: int) -> tuple[int, ...]:
@@ -130,8 +163,8 @@ def left_idle(topology: Topology, room: Ids, form: Form, gpus: int) -> int:
 
 def kept_by(topology: Topology, form: Form, own: Ids) -> bool:
     """Tell whether the GPUs of one project, shape (nodes,), lie as a form demands, but for what others have."""
-    for level, domain in enumerate(topology.domain):
-        here = np.bincount(domain, weights=own, minlength=topology.domain_count(level)).astype(int)
+    for level in range(len(topology.levels)):
+        here = _sums(topology, level, own)
         if (here % form.multiple[level]).any() or (here > form.most[level]).any():
             return False
     return not form.whole or bool(((own == 0) | (own == topology.gpus)).all())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kalloc.place.forms import fewest, kept_by, offers, untouched
+from kalloc.instance import Instance
+from kalloc.place.forms import fewest, form_of, kept_by, lacking, offers, untouched
 from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating
@@ -23,13 +25,29 @@ def form_spans(rooms: Rooms, items: Iterable[Item]) -> dict[str, tuple[int, ...]
             continue
         if shape not in known:
             open_to = untouched(rooms.topology, form, rooms.occupied)
+            each = form if len(shape.amounts) == 1 else form.of_part
             counts = [
-                fewest(offers(rooms.topology, np.where(open_to, rooms.open(zones), 0), form), gpus)
+                fewest(offers(rooms.topology, np.where(open_to, rooms.open(zones), 0), each), gpus)
                 for (_, gpus), zones in zip(shape.amounts, shape.zones, strict=True)
             ]
             known[shape] = tuple(map(max, *counts)) if len(counts) > 1 else counts[0]
         found[item.project] = known[shape]
     return found
+
+
+def check_kept(instance: Instance, rooms: Rooms, items: Iterable[Item]) -> None:
+    """Check the forms of projects that have no more than what they keep.
+
+    Raises:
+        NoRoomError: when one is not as the form demands.
+    """
+    seated = {item.project for item in items}
+    for project, nodes in rooms.stays.items():
+        form = form_of(instance, project)
+        own = np.zeros(rooms.topology.node_count, dtype=np.int64)
+        own[list(nodes)] = list(nodes.values())
+        if form is not None and project not in seated and not kept_by(rooms.topology, form, own):
+            raise NoRoomError(project)
 
 
 def seat_formed(seating: Seating, item: Item) -> None:
@@ -40,23 +58,51 @@ def seat_formed(seating: Seating, item: Item) -> None:
     """
     form, topology = item.shape.form, seating.rooms.topology
     assert form is not None
-    if any(gpus % form.multiple[0] for _, gpus in item.shape.amounts):
-        raise NoRoomError(item.project)
     own = _own(seating, item)
+    alone = len(item.shape.amounts) == 1
+    if any((gpus + alone * int(own.sum())) % form.multiple[0] for _, gpus in item.shape.amounts):
+        raise NoRoomError(item.project)
     others = (seating.rooms.occupied | (seating.room < seating.rooms.room)) & (own == 0)
     open_to = untouched(topology, form, others)
     if item.shape.level is not None and own.any():
         domain = topology.domain[item.shape.level]
         open_to &= domain == domain[int(own.argmax())]
     for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
-        room = np.where(np.isin(seating.rooms.zone, sorted(zones)) & open_to, seating.room, 0)
-        _place(seating, item, gpus, offers(topology, room, form, _own(seating, item)))
+        mine = np.isin(seating.rooms.zone, sorted(zones)) & open_to
+        left = gpus - (_complete(seating, item, mine) if alone else 0)
+        if left:
+            _place(seating, item, left, _offers(seating, item, mine))
     if not kept_by(topology, form, _own(seating, item)):
         raise NoRoomError(item.project)
     if form.exclusive:
         domain = topology.domain[form.exclusive[0]]
         mine = np.unique(domain[np.flatnonzero(_own(seating, item))])
         seating.close(np.flatnonzero(np.isin(domain, mine)))
+
+
+def _offers(seating: Seating, item: Item, open_to: NDArray[np.bool_]) -> list[Ids]:
+    """Return what each domain can hold of an item besides what it has, on nodes that are open to it."""
+    form, topology = item.shape.form, seating.rooms.topology
+    assert form is not None
+    return offers(topology, np.where(open_to, seating.room, 0), form, _own(seating, item))
+
+
+def _complete(seating: Seating, item: Item, open_to: NDArray[np.bool_]) -> int:
+    """Seat the GPUs that complete the form of what an item keeps, from the finest level on; return how many they are.
+
+    Raises:
+        NoRoomError: when there is no room for them, or they are more than the item has.
+    """
+    form, topology = item.shape.form, seating.rooms.topology
+    assert form is not None
+    missing = int(lacking(topology, form, _own(seating, item))[0].sum())
+    if missing > item.shape.gpus:
+        raise NoRoomError(item.project)
+    for level in range(len(topology.levels) - 1, -1, -1) if missing else ():
+        lacks = lacking(topology, form, _own(seating, item))[level]
+        for domain in np.flatnonzero(lacks).tolist():
+            _fill(seating, item, int(lacks[domain]), _offers(seating, item, open_to), level, [domain])
+    return missing
 
 
 def _own(seating: Seating, item: Item) -> Ids:

@@ -444,3 +444,28 @@ def test_shapes_at_a_level_in_a_domain_of_another() -> None:
     )
     assert gpus(instance) == {"p": 6}
     assert by_node(instance) == {"y-1": 3, "y-2": 3}
+
+
+def test_segment_counts_what_stays() -> None:
+    """One GPU stays in rack s, so that with segments of 2 an odd number more comes there, and 4 to rack r."""
+    instance = make(
+        shapes=(shape("segment", "rack", 2),),
+        inventory=RACKS,
+        projects=(P,),
+        requests=(ask("p", 1, 10),),
+        placed=(Placed(project="p", node="s2", gpus=1),),
+    )
+    assert gpus(instance) == {"p": 8}
+    assert by_rack(by_node(instance)) == {"r": 4, "s": 4}
+
+
+def test_whole_completes_the_node_that_stays() -> None:
+    """One GPU of a node of 4 stays: the project gets the whole node, and not the other, which would be one too many."""
+    instance = make(
+        shapes=(shape("whole"),),
+        inventory=(nodes("r", 4, node="n"), nodes("r", 2, node="k")),
+        projects=(P,),
+        requests=(ask("p", 1, 5),),
+        placed=(Placed(project="p", node="n", gpus=1),),
+    )
+    assert by_node(instance) == {"n": 4}

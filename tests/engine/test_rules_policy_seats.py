@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from kalloc.instance import Placed, Project
-from tests.engine.test_rules_policy import RACKS, P, Q, by_node, by_rack, gpus, shape
+import kalloc
+from kalloc.errors import InfeasibleError
+from kalloc.instance import Kind, Placed, Pool, Power, Project
+from tests.engine.judging import granted
+from tests.engine.test_rules_policy import P, Q, gpus, shape
 from tests.models.small import ask, make, nodes
 
 
-def test_segment_counts_what_stays() -> None:
-    """One GPU stays in rack s, so that with segments of 2 an odd number more comes there, and 4 to rack r."""
+def test_segment_may_be_of_mixed_kinds() -> None:
+    """A segment of 2 in a rack is one GPU of each kind, where there is one of each."""
     instance = make(
+        kinds=(Kind(kind="h"), Kind(kind="b")),
         shapes=(shape("segment", "rack", 2),),
-        inventory=RACKS,
-        projects=(P,),
-        requests=(ask("p", 1, 10),),
-        placed=(Placed(project="p", node="s2", gpus=1),),
+        inventory=(nodes("r", 1), nodes("r", 1, kind="b")),
+        projects=(Project(project="p", pool="top", mix="any"),),
+        requests=(ask("p", 1, 1), ask("p", 1, 1, kind="b")),
     )
-    assert gpus(instance) == {"p": 8}
-    assert by_rack(by_node(instance)) == {"r": 4, "s": 4}
+    assert granted(instance) == {("p", "h"): 1, ("p", "b"): 1}
 
 
-def test_whole_completes_the_node_that_stays() -> None:
-    """One GPU of a node of 4 stays: the project gets the whole node, and not the other, which would be one too many."""
+def test_whole_nodes_that_are_kept_in_part_are_no_plan() -> None:
+    """A project of any mix keeps one GPU of a node of 3 and takes whole nodes, but asks for one GPU alone."""
     instance = make(
+        kinds=(Kind(kind="h"), Kind(kind="b")),
         shapes=(shape("whole"),),
-        inventory=(nodes("r", 4, node="n"), nodes("r", 2, node="k")),
-        projects=(P,),
-        requests=(ask("p", 1, 5),),
+        inventory=(nodes("r", 3, node="n"), nodes("r", 2, kind="b")),
+        projects=(Project(project="p", pool="top", mix="any"),),
+        requests=(ask("p", 1, 1), ask("p", 2, 2, kind="b")),
         placed=(Placed(project="p", node="n", gpus=1),),
     )
-    assert by_node(instance) == {"n": 4}
+    with pytest.raises(InfeasibleError):
+        kalloc.solve(instance)
 
 
 @pytest.mark.parametrize(("level", "expected"), [(None, 7), ("node", 6), ("rack", 5)])
@@ -56,3 +60,19 @@ def test_exclusive_keeps_others_from_where_it_stays() -> None:
         placed=(Placed(project="p", node="r4", gpus=1),),
     )
     assert gpus(instance) == {"p": 1, "q": 2}
+
+
+def test_level_and_power_of_a_project_that_keeps_gpus() -> None:
+    """Of a rack of 300 W, one of 45, p keeps one GPU, and gets two more beside it, whatever sits there last."""
+    instance = make(
+        kinds=(Kind(kind="h", watts=100),),
+        pools=(Pool(pool="top"), Pool(pool="a", parent="top")),
+        power=(Power(power="rack", level="rack", kw=0.3),),
+        inventory=tuple(
+            nodes(f"r{rack}", 4, node=f"{owner}{rack}", owner=owner) for rack in range(45) for owner in ("a", "top")
+        ),
+        projects=(Project(project="p", pool="top", level="rack"),),
+        requests=(ask("p", 1, 4),),
+        placed=(Placed(project="p", node="top0", gpus=1),),
+    )
+    assert kalloc.solve(instance, threads=1).tiers[0].bound == 3

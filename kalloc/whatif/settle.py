@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from kalloc.allocate.model import decode
-from kalloc.errors import InfeasibleError
+from kalloc.allocate.model import Allocation, decode
+from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Instance
 from kalloc.place.rooms import Rooms
 from kalloc.plan import Progress
-from kalloc.solver import Limits, Stop
-from kalloc.solving import Run, allocate, place
+from kalloc.solver import Answer, Limits, Stop
+from kalloc.solving import Run, allocate, place, solve
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,51 @@ def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled |
     """Return the best allocation of an instance, or None where no plan can exist.
 
     The allocation is decided as in any solve. Where somebody asks for a shape, it is seated, too, since not every
-    allocation can be: the first seats found confirm it, as the place does not matter here. Without ``seated`` that is
-    left out, and where there are shapes nothing is proven.
+    allocation can be: the first seats found confirm it, as the place does not matter here. Where none are found, the
+    whole plan is solved. Without ``seated`` that is left out, and where there are shapes nothing is proven.
 
     Raises:
         NoPlanError: when none was found within the limits.
     """
-    first = _First(limits.stop)
-    run = Run(instance, replace(limits, stop=first), first, explains=False)
-    rooms = Rooms.of(instance)
+    shaped = any(row.level is not None for row in instance.projects)
     try:
-        allocation, answer = allocate(run, rooms)
-        shaped = any(row.level is not None for row in instance.projects)
-        if shaped and seated:
-            granted: Mapping[tuple[str, str], int] = place(run, rooms, allocation, answer).granted
-        else:
-            assert answer.values is not None
-            granted = decode(allocation, answer.values)
+        if not shaped or not seated:
+            return _counted(instance, limits, not shaped)
+        found = _seated(instance, limits)
+        return found if found is not None and found.proven else _solved(instance, limits)
     except InfeasibleError:
         return None
+
+
+def _counted(instance: Instance, limits: Limits, seated: bool) -> Settled:
+    """Decide the allocation by itself."""
+    allocation, answer = allocate(Run(instance, limits, None, explains=False), Rooms.of(instance))
+    assert answer.values is not None
+    return _settled(allocation, answer, decode(allocation, answer.values), seated)
+
+
+def _seated(instance: Instance, limits: Limits) -> Settled | None:
+    """Decide the allocation and find first seats for it; None where that fails."""
+    first, rooms = _First(limits.stop), Rooms.of(instance)
+    run = Run(instance, replace(limits, stop=first), first, explains=False)
+    allocation, answer = allocate(run, rooms)
+    try:
+        return _settled(allocation, answer, place(run, rooms, allocation, answer).granted, True)
+    except NoPlanError:
+        return None
+
+
+def _settled(allocation: Allocation, answer: Answer, granted: Mapping[tuple[str, str], int], seated: bool) -> Settled:
     bound = None if answer.bound is None or not allocation.exact else Fraction(-answer.bound, allocation.unit)
-    return Settled(granted, merit_of(instance, granted), bound, seated or not shaped)
+    return Settled(granted, merit_of(allocation.instance, granted), bound, seated)
+
+
+def _solved(instance: Instance, limits: Limits) -> Settled:
+    """Solve the whole plan."""
+    result = solve(instance, time_limit=limits.seconds, seed=limits.seed, threads=limits.threads, stop=limits.stop)
+    granted = {(grant.project, grant.kind): grant.gpus for grant in result.plan.grants if grant.gpus}
+    bound = next((tier.bound for tier in result.tiers if tier.name == "merit"), None)
+    return Settled(granted, merit_of(instance, granted), None if bound is None else Fraction(repr(bound)), True)
 
 
 @dataclass

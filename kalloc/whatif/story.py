@@ -15,7 +15,7 @@ from kalloc.slots import cost_rows
 from kalloc.solver import Limits
 from kalloc.whatif.changes import Change, changes_for
 from kalloc.whatif.phrases import Language, say
-from kalloc.whatif.places import better, held
+from kalloc.whatif.places import better, held, roomiest
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -69,6 +69,11 @@ def _place(instance: Instance, plan: Plan, project: str, language: Language, lim
         yield say("scattered", language, level=spot.level, excess=excess, weight=spot.weight)
     if scattered and scattered[0].need == 1:
         yield _better(instance, plan, project, scattered[0].level, language, limits)
+    elif scattered:
+        spot, needed = scattered[0], sum(scattered[0].gpus.values())
+        free = roomiest(instance, plan, project, spot)
+        key = "roomiest" if free < needed else "roomy"
+        yield say(key, language, need=spot.need, level=spot.level, free=free, needed=needed)
     for row in cost_rows(instance, plan):
         if row["project"] == project:
             yield say("block", language, kind=row["kind"], level=row["level"], gpus=row["gpus"])
@@ -93,6 +98,9 @@ def _changes(instance: Instance, project: str, gets: int, language: Language, li
         changes = changes_for(instance, project, limits)
     except NoPlanError:
         yield say("time", language)
+        return
+    if not changes.proven:
+        yield say("unproven", language)
         return
     if changes.gets > gets:
         yield say("tie", language, gets=changes.gets)

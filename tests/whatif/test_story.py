@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,20 @@ def test_story() -> None:
         "What would give it more",
         "It gets all that it asked for.",
     ]
+
+
+def test_several_domains_needed() -> None:
+    """A project that needs two racks and sits in three hears how much the two roomiest have for it."""
+    wide = make(
+        hierarchy=HALL.hierarchy,
+        inventory=tuple(nodes(rack, 4) for rack in "rst"),
+        projects=tuple(Project(project=name, pool="top") for name in "ab"),
+        requests=(ask("a", 8, 8), ask("b", 3, 3)),
+    )
+    plan = kalloc.solve(wide, threads=1).plan
+    places = {("a", "r/n1"): 3, ("a", "s/n1"): 3, ("a", "t/n1"): 2, ("b", "t/n1"): 2, ("b", "r/n1"): 1}
+    told = lines(wide, replace(plan, seats=seated(wide, places).seats), "a")
+    assert "The 2 domains of level rack with most room for it have 7 of the 8 GPUs that it needs." in told
 
 
 def test_story_in_korean() -> None:

@@ -42,6 +42,10 @@ class Changes:
 
     gets: int
     """GPUs that the project gets there."""
+    merit: Fraction
+    """Merit of those projects that can matter to it, there."""
+    among: frozenset[str]
+    """Those projects."""
     found: tuple[Change, ...]
     """Cheapest first; those that loosen nothing that is counted in GPUs come before."""
     complete: bool
@@ -65,13 +69,14 @@ def changes_for(instance: Instance, project: str, limits: Limits) -> Changes:
     now = settle(part, limits)
     if now is None:
         raise InfeasibleError(["the instance as it is"])
+    among = frozenset(part.project_of)
     if not now.proven:
-        return Changes(now.gets(project), (), complete=not limits.over, proven=False)
+        return Changes(now.gets(project), now.merit, among, (), complete=not limits.over, proven=False)
     search = _Search(part, project, now, limits)
     found = [] if project in part.stays or now.gets(project) else list(search.ranked())
     found += [change for lever in levers_of(part, project) if (change := search.least(lever)) is not None]
     found.sort(key=lambda change: (change.gpus is not None, change.gpus or 0))
-    return Changes(now.gets(project), tuple(found), complete=not limits.over)
+    return Changes(now.gets(project), now.merit, among, tuple(found), complete=not limits.over)
 
 
 @dataclass

@@ -84,6 +84,12 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "The time was up before every change was tried; give more with --time-limit.",
         "제한 시간 안에 모든 조건을 검토하지 못하였습니다. --time-limit 값을 늘려 다시 확인하시기 바랍니다.",
     ),
+    "not_best": (
+        "This plan is not the best by merit: the best has {missing} more, and gives it {gets:,} GPUs. Changes are told "
+        "from there.",
+        "이 계획의 평가 합계는 최적보다 {missing}점 낮으며, 최적 배정에서 이 과제에 배정되는 수량은 {gets:,}장입니다. "
+        "아래 조건은 최적 배정을 기준으로 확인하였습니다.",
+    ),
     "unproven": (
         "The best allocation is not proven as things are, so that no change can be confirmed.",
         "현재 조건의 최적 배정이 증명되지 않아, 조건 변경의 효과를 확인할 수 없습니다.",

@@ -131,6 +131,30 @@ def test_changes_are_told() -> None:
     assert told[-1].startswith("Each was solved anew")
 
 
+def test_a_plan_that_is_not_best() -> None:
+    """Who is left out by a plan that is not best hears what the best has more and gives it, and of a tie as such."""
+    plan = kalloc.solve(HALL, threads=1).plan
+    without = replace(
+        plan,
+        grants=tuple(replace(grant, gpus=0) if grant.project == "c" else grant for grant in plan.grants),
+        seats=tuple(seat for seat in plan.seats if seat.project != "c"),
+    )
+    said = "This plan is not the best by merit: the best has 4 more, and gives it 4 GPUs. Changes are told from there."
+    assert said in lines(HALL, without, "c")
+    pair = make(
+        inventory=(nodes("r", 4),),
+        projects=(Project(project="a", pool="top"), Project(project="b", pool="top")),
+        requests=(ask("a", 4, 4), ask("b", 4, 4)),
+    )
+    served = seated(pair, {("b", "r/n1"): 4})
+    grants = tuple(
+        replace(grant, gpus=4 * (grant.project == "b")) for grant in kalloc.solve(pair, threads=1).plan.grants
+    )
+    assert "Another allocation of the same merit gives it 4 GPUs: it is a tie." in lines(
+        pair, replace(served, grants=grants), "a"
+    )
+
+
 @pytest.mark.parametrize("key", PHRASES)
 def test_phrases(key: str) -> None:
     """Both languages have the same figures and end alike."""

@@ -183,7 +183,7 @@ def test_summary_keys() -> None:
 
 
 COMMANDS = (
-    *("solve", "check", "verify", "report", "schema", "export", "generate"),
+    *("solve", "check", "verify", "report", "schema", "import", "export", "generate"),
     *("explain", "compare", "frontier", "stress", "worth"),
 )
 

@@ -42,10 +42,16 @@ class Changes:
 
     gets: int
     """GPUs that the project gets there."""
+    merit: Fraction
+    """Merit of those projects that can matter to it, there."""
+    among: frozenset[str]
+    """Those projects."""
     found: tuple[Change, ...]
     """Cheapest first; those that loosen nothing that is counted in GPUs come before."""
     complete: bool
     """Whether everything was tried before the time was up."""
+    proven: bool = True
+    """Whether the best allocation as things are is proven; where it is not, no change can be confirmed."""
 
 
 def changes_for(instance: Instance, project: str, limits: Limits) -> Changes:
@@ -63,12 +69,14 @@ def changes_for(instance: Instance, project: str, limits: Limits) -> Changes:
     now = settle(part, limits)
     if now is None:
         raise InfeasibleError(["the instance as it is"])
+    among = frozenset(part.project_of)
+    if not now.proven:
+        return Changes(now.gets(project), now.merit, among, (), complete=not limits.over, proven=False)
     search = _Search(part, project, now, limits)
-    found = [change for lever in levers_of(part, project) if (change := search.least(lever)) is not None]
-    if project not in part.stays and not now.gets(project):
-        found += search.ranked()
+    found = [] if project in part.stays or now.gets(project) else list(search.ranked())
+    found += [change for lever in levers_of(part, project) if (change := search.least(lever)) is not None]
     found.sort(key=lambda change: (change.gpus is not None, change.gpus or 0))
-    return Changes(now.gets(project), tuple(found), complete=not limits.over)
+    return Changes(now.gets(project), now.merit, among, tuple(found), complete=not limits.over)
 
 
 @dataclass
@@ -105,9 +113,11 @@ class _Search:
         best = self._settled(others)
         if forced is None or best is None or not forced.gets(self.project):
             return
+        if not (forced.proven and best.proven):
+            return
         price = best.merit - forced.merit
         must = self._settled(self._replaced({"mandatory": True}))
-        if must is not None:
+        if must is not None and must.proven:
             yield self._change("must", {"cost": self.now.merit - must.merit}, None, True, must)
         worth = sum(
             (
@@ -124,11 +134,11 @@ class _Search:
         digits = max(len(repr(row.merit).partition(".")[2].rstrip("0")) for row in self.part.projects)
         enough = Fraction(floor(threshold * 10**digits) + 1, 10**digits)
         served = self._settled(self._replaced({"merit": float(enough)}))
-        if served is None or not served.gets(self.project):
+        if served is None or not served.proven or not served.gets(self.project):
             return
         below = self._settled(self._replaced({"merit": max(0.0, float(enough - Fraction(1, 10**digits)))}))
         was = self.part.project_of[self.project].merit
-        least = below is not None and not below.gets(self.project)
+        least = below is not None and below.proven and not below.gets(self.project)
         yield self._change("merit", {"was": was, "now": float(enough)}, None, least, served)
 
     def _replaced(self, changes: Mapping[str, object] | None) -> Instance:

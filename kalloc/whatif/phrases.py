@@ -43,6 +43,18 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "옮기면 {domain} 안에 전량 배치할 수 있으며, 이 경우 이 과제의 분산 점수는 {gain:,}점 낮아지고 다른 과제의 "
         "분산 점수는 {cost:,}점 높아집니다({whom}). 해당 배치는 모든 규칙을 충족함을 계산으로 확인하였습니다.",
     ),
+    "roomiest": (
+        "The {need:,} domains of level {level} with most room for it have {free:,} of the {needed:,} GPUs that it "
+        "needs.",
+        "여유가 가장 많은 {level} 계층의 {need:,}개 구역에서 확보할 수 있는 물량은 필요한 {needed:,}장 중 "
+        "{free:,}장입니다.",
+    ),
+    "roomy": (
+        "The {need:,} domains of level {level} with most room for it have {free:,} GPUs, and it needs {needed:,}: "
+        "other levels, or the places of others, spoke for more of them, or no better place was found in time.",
+        "여유가 가장 많은 {level} 계층의 {need:,}개 구역에는 {free:,}장이 있고 필요한 수량은 {needed:,}장입니다. "
+        "다른 계층이나 다른 과제의 배치를 함께 고려하였거나, 제한 시간 안에 더 나은 배치를 찾지 못하였습니다.",
+    ),
     "nobody": ("nobody", "해당 과제 없음"),
     "no_better": (
         "No place in one {level} was found by moving those who sit where most room is.",
@@ -71,6 +83,16 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "time": (
         "The time was up before every change was tried; give more with --time-limit.",
         "제한 시간 안에 모든 조건을 검토하지 못하였습니다. --time-limit 값을 늘려 다시 확인하시기 바랍니다.",
+    ),
+    "not_best": (
+        "This plan is not the best by merit: the best has {missing} more, and gives it {gets:,} GPUs. Changes are told "
+        "from there.",
+        "이 계획의 평가 합계는 최적보다 {missing}점 낮으며, 최적 배정에서 이 과제에 배정되는 수량은 {gets:,}장입니다. "
+        "아래 조건은 최적 배정을 기준으로 확인하였습니다.",
+    ),
+    "unproven": (
+        "The best allocation is not proven as things are, so that no change can be confirmed.",
+        "현재 조건의 최적 배정이 증명되지 않아, 조건 변경의 효과를 확인할 수 없습니다.",
     ),
     "tie": (
         "Another allocation of the same merit gives it {gets:,} GPUs: it is a tie.",

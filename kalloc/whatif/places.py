@@ -62,6 +62,12 @@ def held(instance: Instance, plan: Plan, project: str) -> list[Held]:
     return found
 
 
+def roomiest(instance: Instance, plan: Plan, project: str, spot: Held) -> int:
+    """Return the GPUs free for a project, its own included, in as many domains of a level as it needs, the roomiest."""
+    view = _View(instance, plan, project, instance.topology.levels.index(spot.level), 0)
+    return sum(sorted(view.reach.values(), reverse=True)[: spot.need])
+
+
 def better(instance: Instance, plan: Plan, project: str, limits: Limits) -> Better | None:
     """Return a place for a project in one domain of the coarsest level where it spans more than it needs.
 
@@ -112,6 +118,7 @@ class _View:
         self.instance, self.plan, self.project, self.depth = instance, plan, project, depth
         self.records = Records.of(instance, plan)
         self.room = self._room()
+        self.reach = self._reach()
         targets = self._targets()
         self.most = targets[0][1] if targets else 0
         self.target = targets[turn][0] if turn < len(targets) else None
@@ -143,22 +150,28 @@ class _View:
             placed=tuple(self._placed()),
         )
 
+    def _reach(self) -> Counter[int]:
+        """Return the GPUs that are free for the project in each domain, its own included."""
+        domain = self.instance.topology.domain[self.depth].tolist()
+        reach = Counter[int]()
+        for node, gpus in self.room.items():
+            reach[domain[node]] += gpus if self._serves(node) else 0
+        for node, gpus in self.records.seats[self.project].items():
+            reach[domain[node]] += gpus
+        return reach
+
     def _targets(self) -> list[tuple[int, int]]:
         """Return domains with the room that they have for the project, most room first.
 
         Only those that could hold it if all left who neither stay nor have to sit in one domain themselves.
         """
         domain = self.instance.topology.domain[self.depth].tolist()
-        reach, alone = Counter[int](), Counter[int]()
-        for node, gpus in self.room.items():
-            reach[domain[node]] += gpus if self._serves(node) else 0
+        reach, alone = self.reach, Counter[int]()
         for name, nodes in self.records.seats.items():
             if name == self.project or not self._may_move(name):
                 continue
             for node, gpus in nodes.items():
                 alone[domain[node]] += gpus if self._serves(node) else 0
-        for node, gpus in self.records.seats[self.project].items():
-            reach[domain[node]] += gpus
         needed = sum(self.records.held[self.project].values())
         fitting = [one for one in reach.keys() | alone.keys() if reach[one] + alone[one] >= needed]
         return sorted(((one, reach[one]) for one in fitting), key=lambda item: (-item[1], item[0]))

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from kalloc.errors import InfeasibleError
+from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Instance
 from kalloc.place.rooms import Rooms
 from kalloc.plan import Progress
 from kalloc.solver import Limits, Stop
-from kalloc.solving import Run, allocate, place
+from kalloc.solving import Allocated, Run, allocate, place, solve
 
 
 @dataclass(frozen=True)
@@ -49,25 +49,52 @@ def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled |
     """Return the best allocation of an instance, or None where no plan can exist.
 
     The allocation is decided as in any solve. Where somebody asks for a shape, it is seated, too, since not every
-    allocation can be: the first seats found confirm it, as the place does not matter here. Without ``seated`` that is
-    left out, and where there are shapes nothing is proven.
+    allocation can be: the first seats found confirm it, as the place does not matter here. Where none are found, the
+    whole plan is solved. Without ``seated`` that is left out, and where there are shapes nothing is proven.
 
     Raises:
         NoPlanError: when none was found within the limits.
     """
-    first = _First(limits.stop)
-    run = Run(instance, replace(limits, stop=first), first, explains=False)
-    rooms = Rooms.of(instance)
+    shaped = any(row.level is not None for row in instance.projects) or bool(instance.shapes or instance.power)
     try:
-        allocated = allocate(run, rooms)
-        shaped = any(row.level is not None for row in instance.projects) or bool(instance.shapes or instance.power)
-        granted: Mapping[tuple[str, str], int] = allocated.granted
-        if shaped and seated:
-            granted = place(run, rooms, allocated).granted
+        if not shaped or not seated:
+            return _counted(instance, limits, not shaped)
+        found = _seated(instance, limits)
+        return found if found is not None and found.proven else _solved(instance, limits)
     except InfeasibleError:
         return None
-    merit = next((one for one in allocated.settled if one.name == "merit"), None)
-    return Settled(granted, merit_of(instance, granted), None if merit is None else merit.bound, seated or not shaped)
+
+
+def _counted(instance: Instance, limits: Limits, seated: bool) -> Settled:
+    """Decide the allocation by itself."""
+    allocated = allocate(Run(instance, limits, None, explains=False), Rooms.of(instance))
+    return _settled(instance, allocated, allocated.granted, seated)
+
+
+def _seated(instance: Instance, limits: Limits) -> Settled | None:
+    """Decide the allocation and find first seats for it; None where that fails."""
+    first, rooms = _First(limits.stop), Rooms.of(instance)
+    run = Run(instance, replace(limits, stop=first), first, explains=False)
+    allocated = allocate(run, rooms)
+    try:
+        return _settled(instance, allocated, place(run, rooms, allocated).granted, True)
+    except NoPlanError:
+        return None
+
+
+def _settled(
+    instance: Instance, allocated: Allocated, granted: Mapping[tuple[str, str], int], seated: bool
+) -> Settled:
+    bound = next((one.bound for one in allocated.settled if one.name == "merit"), None)
+    return Settled(granted, merit_of(instance, granted), bound, seated)
+
+
+def _solved(instance: Instance, limits: Limits) -> Settled:
+    """Solve the whole plan."""
+    result = solve(instance, time_limit=limits.seconds, seed=limits.seed, threads=limits.threads, stop=limits.stop)
+    granted = {(grant.project, grant.kind): grant.gpus for grant in result.plan.grants if grant.gpus}
+    bound = next((tier.bound for tier in result.tiers if tier.name == "merit"), None)
+    return Settled(granted, merit_of(instance, granted), None if bound is None else Fraction(repr(bound)), True)
 
 
 @dataclass

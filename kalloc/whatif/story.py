@@ -15,7 +15,8 @@ from kalloc.slots import cost_rows
 from kalloc.solver import Limits
 from kalloc.whatif.changes import Change, changes_for
 from kalloc.whatif.phrases import Language, say
-from kalloc.whatif.places import better, held
+from kalloc.whatif.places import better, held, roomiest
+from kalloc.whatif.settle import merit_of
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -52,7 +53,7 @@ def story(
     if gets == instance.most_requested(project):
         yield "  " + say("served", language)
     else:
-        yield from ("  " + line for line in _changes(instance, project, gets, language, Limits(began + time_limit)))
+        yield from ("  " + line for line in _changes(instance, plan, project, language, Limits(began + time_limit)))
 
 
 def _place(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
@@ -69,6 +70,11 @@ def _place(instance: Instance, plan: Plan, project: str, language: Language, lim
         yield say("scattered", language, level=spot.level, excess=excess, weight=spot.weight)
     if scattered and scattered[0].need == 1:
         yield _better(instance, plan, project, scattered[0].level, language, limits)
+    elif scattered:
+        spot, needed = scattered[0], sum(scattered[0].gpus.values())
+        free = roomiest(instance, plan, project, spot)
+        key = "roomiest" if free < needed else "roomy"
+        yield say(key, language, need=spot.need, level=spot.level, free=free, needed=needed)
     for row in cost_rows(instance, plan):
         if row["project"] == project:
             yield say("block", language, kind=row["kind"], level=row["level"], gpus=row["gpus"])
@@ -88,21 +94,30 @@ def _better(
     return say("better", language, level=level, free=found.free, domain=found.domain, **figures)
 
 
-def _changes(instance: Instance, project: str, gets: int, language: Language, limits: Limits) -> Iterator[str]:
+def _changes(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
     try:
         changes = changes_for(instance, project, limits)
     except NoPlanError:
         yield say("time", language)
         return
-    if changes.gets > gets:
+    if not changes.proven:
+        yield say("unproven", language)
+        return
+    granted = {(g.project, g.kind): g.gpus for g in plan.grants if g.project in changes.among}
+    gets = sum(gpus for (name, _), gpus in granted.items() if name == project)
+    missing = changes.merit - merit_of(instance, granted)
+    if missing:
+        yield say("not_best", language, missing=score(missing), gets=changes.gets)
+    elif changes.gets > gets:
         yield say("tie", language, gets=changes.gets)
-    for change in changes.found:
+    better_off = [change for change in changes.found if change.gets > gets]
+    for change in better_off:
         yield from _change(change, language)
-    if changes.found:
+    if better_off:
         yield say("confirmed", language)
     if not changes.complete:
         yield say("time", language)
-    elif not changes.found:
+    elif not better_off:
         yield say("no_change", language)
 
 

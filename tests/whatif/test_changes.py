@@ -14,7 +14,7 @@ from kalloc.instance import Cap, Instance, Kind, Placed, Pool, Project, Quota
 from kalloc.solver import Limits
 from kalloc.whatif.changes import Change, changes_for
 from kalloc.whatif.levers import levers_of
-from tests.models.small import ask, make, nodes
+from tests.models.small import ask, make, nodes, sow
 
 PAIR = (Kind(kind="h"), Kind(kind="b", performance=2))
 FAMILY = (Pool(pool="top"), Pool(pool="a", parent="top"), Pool(pool="b", parent="top"))
@@ -126,6 +126,25 @@ def test_confirmed_from_outside(code: str) -> None:
         changed = lever.apply((change.gpus or 1) // (lever.unit or 1))
     plan = kalloc.solve(changed, threads=1).plan
     assert sum(grant.gpus for grant in plan.grants if grant.project == "p") == change.gets
+
+
+@pytest.mark.parametrize("seed", [2000, 2103, 2247, 2252, 3007, 3011])
+def test_confirmed_on_random_instances(seed: int) -> None:
+    """On random instances, shapes included, a whole solve with the change has as much merit as was said."""
+    instance = sow(seed, nodes=5, gpus=4, projects=5, levels=2)
+    base = Fraction(repr(kalloc.solve(instance, threads=1, time_limit=None).tiers[0].value))
+    project = instance.projects[0].project
+    for change in changes_for(instance, project, Limits()).found:
+        if change.code in ("merit", "must"):
+            continue
+        changed = next(
+            lever.apply(steps)
+            for lever in levers_of(instance, project)
+            for steps in [(change.gpus or 1) // (lever.unit or 1)]
+            if lever.code == change.code and lever.facts(steps) == change.facts
+        )
+        result = kalloc.solve(changed, threads=1, time_limit=None)
+        assert Fraction(repr(result.tiers[0].value)) - base == change.merit
 
 
 SHORT = make(

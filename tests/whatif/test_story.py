@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,20 @@ def test_story() -> None:
     ]
 
 
+def test_several_domains_needed() -> None:
+    """A project that needs two racks and sits in three hears how much the two roomiest have for it."""
+    wide = make(
+        hierarchy=HALL.hierarchy,
+        inventory=tuple(nodes(rack, 4) for rack in "rst"),
+        projects=tuple(Project(project=name, pool="top") for name in "ab"),
+        requests=(ask("a", 8, 8), ask("b", 3, 3)),
+    )
+    plan = kalloc.solve(wide, threads=1).plan
+    places = {("a", "r/n1"): 3, ("a", "s/n1"): 3, ("a", "t/n1"): 2, ("b", "t/n1"): 2, ("b", "r/n1"): 1}
+    told = lines(wide, replace(plan, seats=seated(wide, places).seats), "a")
+    assert "The 2 domains of level rack with most room for it have 7 of the 8 GPUs that it needs." in told
+
+
 def test_story_in_korean() -> None:
     """The same story in Korean has a line for each, and every sentence ends as public notices do."""
     told = lines(HALL, spread(), "a", Language.KOREAN)
@@ -114,6 +129,30 @@ def test_changes_are_told() -> None:
     assert "Have a merit of 2.1 or more; it has 0.5." in told
     assert any(line.startswith("Add 4 h to the nodes of top (nodes: 1)") for line in told)
     assert told[-1].startswith("Each was solved anew")
+
+
+def test_a_plan_that_is_not_best() -> None:
+    """Who is left out by a plan that is not best hears what the best has more and gives it, and of a tie as such."""
+    plan = kalloc.solve(HALL, threads=1).plan
+    without = replace(
+        plan,
+        grants=tuple(replace(grant, gpus=0) if grant.project == "c" else grant for grant in plan.grants),
+        seats=tuple(seat for seat in plan.seats if seat.project != "c"),
+    )
+    said = "This plan is not the best by merit: the best has 4 more, and gives it 4 GPUs. Changes are told from there."
+    assert said in lines(HALL, without, "c")
+    pair = make(
+        inventory=(nodes("r", 4),),
+        projects=(Project(project="a", pool="top"), Project(project="b", pool="top")),
+        requests=(ask("a", 4, 4), ask("b", 4, 4)),
+    )
+    served = seated(pair, {("b", "r/n1"): 4})
+    grants = tuple(
+        replace(grant, gpus=4 * (grant.project == "b")) for grant in kalloc.solve(pair, threads=1).plan.grants
+    )
+    assert "Another allocation of the same merit gives it 4 GPUs: it is a tie." in lines(
+        pair, replace(served, grants=grants), "a"
+    )
 
 
 @pytest.mark.parametrize("key", PHRASES)

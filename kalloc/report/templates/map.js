@@ -55,26 +55,28 @@ function tile(place, chosen) {
   return button;
 }
 
+// The colours of a node, from below: a stripe for each seat, white for what is free.
+function paint(node) {
+  if (node.seats.length && node.seats.every(([project]) => DATA.projects[project][2] < 0)) return TAKEN;
+  let at = 0;
+  const stripes = [];
+  for (const [project, gpus] of node.seats) {
+    const pool = DATA.projects[project][2];
+    const next = at + (100 * gpus) / node.size;
+    stripes.push(`${pool < 0 ? "#9aa7b3" : DATA.colours[pool]} ${at}% ${next}%`);
+    at = next;
+  }
+  return `linear-gradient(to top, ${[...stripes, `#ffffff ${at}% 100%`].join(", ")})`;
+}
+
 function square(node, chosen) {
-  const free = Math.max(0, node.size - node.seats.reduce((sum, [, gpus]) => sum + gpus, 0));
   const who = node.seats.map(([project, gpus]) => `${DATA.projects[project][0]} ${gpus}`).join(", ");
   const told = node.up ? say("used", { used: node.used, gpus: node.gpus }) : say("down");
-  const button = make("button", { type: "button", class: "square", tabindex: "-1", title: `${node.name}: ${who || told}` });
+  const title = `${node.name}: ${who || told}`;
+  const button = make("button", { type: "button", class: "square", tabindex: "-1", title });
   button.setAttribute("aria-label", `${node.name}: ${told}${who ? `, ${who}` : ""}`);
-  if (!node.up) button.classList.add("down");
-  else {
-    let at = 0;
-    const stops = [];
-    for (const [project, gpus] of node.seats) {
-      const pool = DATA.projects[project][2];
-      const next = at + (100 * gpus) / node.size;
-      stops.push(`${pool < 0 ? "#9aa7b3" : DATA.colours[pool]} ${at}% ${next}%`);
-      at = next;
-    }
-    if (free) stops.push(`#ffffff ${at}% 100%`);
-    button.style.background = `linear-gradient(to top, ${stops.join(", ")})`;
-    if (node.seats.length && node.seats.every(([project]) => DATA.projects[project][2] < 0)) button.style.background = TAKEN;
-  }
+  if (node.up) button.style.background = paint(node);
+  else button.classList.add("down");
   if (chosen.has(node)) button.classList.add("here");
   button.addEventListener("click", () => showNode(node));
   return button;
@@ -114,7 +116,10 @@ function nodeView(place, chosen) {
     if (left <= 0) break;
     const inside = part.inside || part;
     if (!group || group.of !== inside) {
-      const path = inside.path.slice(place.depth).map((name) => name || "–").join(" / ");
+      const path = inside.path
+        .slice(place.depth)
+        .map((name) => name || "–")
+        .join(" / ");
       group = { of: inside, head: path ? "h4" : "h3", panels: make("div", { class: "panels" }) };
       if (path) view.append(make("h3", { text: path }));
       view.append(group.panels);
@@ -127,7 +132,12 @@ function nodeView(place, chosen) {
       grid.append(make("span", { class: "rack", title: rack.name }, ...nodes.map((node) => square(node, chosen))));
     }
     arrows(grid);
-    const head = make(group.head, {}, make("span", { text: part.name || levelWord(part.depth) }), make("small", { text: `${count(part.used)} / ${count(part.gpus)}` }));
+    const head = make(
+      group.head,
+      {},
+      make("span", { text: part.name || levelWord(part.depth) }),
+      make("small", { text: `${count(part.used)} / ${count(part.gpus)}` }),
+    );
     group.panels.append(make("div", { class: "panel" }, head, grid));
   }
   const rest = place.nodes - (STEP - Math.max(0, left));
@@ -142,7 +152,14 @@ function overview(place, chosen) {
     const tiles = make("div", { class: "tiles" }, ...kid.kids.map((part) => tile(part, chosen)));
     if (deep) {
       const jump = make("button", { type: "button", class: "link", text: kid.name || "–", click: () => open(kid) });
-      view.append(make("h3", {}, jump, make("small", { text: `${count(kid.used)} / ${count(kid.gpus)} GPU · ${say("nodes", { n: kid.nodes })}` })));
+      view.append(
+        make(
+          "h3",
+          {},
+          jump,
+          make("small", { text: `${count(kid.used)} / ${count(kid.gpus)} GPU · ${say("nodes", { n: kid.nodes })}` }),
+        ),
+      );
     }
     view.append(tiles);
   }
@@ -155,7 +172,10 @@ function crumbs(place) {
   const list = make("ol", { class: "crumbs" });
   for (const at of line) {
     const text = at === NATION ? say("nation") : at.name || "–";
-    const item = at === place ? make("strong", { text, tabindex: "-1", id: "map-here" }) : make("button", { type: "button", class: "link", text, click: () => open(at) });
+    const item =
+      at === place
+        ? make("strong", { text, tabindex: "-1", id: "map-here" })
+        : make("button", { type: "button", class: "link", text, click: () => open(at) });
     list.append(make("li", {}, item));
   }
   return list;
@@ -180,16 +200,34 @@ function draw({ place, project } = state) {
 function tabulate(place, small) {
   const within = (parts) => parts.flatMap((part) => part.kids || [part]);
   const parts = small ? [...nodesOf(place)] : place.depth + 1 < DEPTH ? within(place.kids) : place.kids;
-  const heads = small ? ["node", "kind", "gpus", "taken", "projects"] : ["domain", "count", "down", "gpus", "taken", "free"];
-  const row = (part) => small
-    ? [part.name, DATA.kinds[part.kind], part.gpus, part.used, part.up ? part.seats.map(([id, gpus]) => `${DATA.projects[id][0]} ${gpus}`).join(", ") : say("down")]
-    : [part.path.join(" / "), part.nodes, part.downs, part.gpus, part.used, part.gpus - part.used];
-  const cell = (value) => make("td", { class: typeof value === "number" ? "n" : null, text: typeof value === "number" ? count(value) : value });
-  const head = make("tr", {}, ...heads.map((name) => make("th", { scope: "col", class: FIGURES_IN.has(name) ? "n" : null, text: say(name) })));
+  const heads = small
+    ? ["node", "kind", "gpus", "taken", "projects"]
+    : ["domain", "count", "down", "gpus", "taken", "free"];
+  const row = (part) =>
+    small
+      ? [
+          part.name,
+          DATA.kinds[part.kind],
+          part.gpus,
+          part.used,
+          part.up ? part.seats.map(([id, gpus]) => `${DATA.projects[id][0]} ${gpus}`).join(", ") : say("down"),
+        ]
+      : [part.path.join(" / "), part.nodes, part.downs, part.gpus, part.used, part.gpus - part.used];
+  const cell = (value) =>
+    make("td", {
+      class: typeof value === "number" ? "n" : null,
+      text: typeof value === "number" ? count(value) : value,
+    });
+  const head = make(
+    "tr",
+    {},
+    ...heads.map((name) => make("th", { scope: "col", class: FIGURES_IN.has(name) ? "n" : null, text: say(name) })),
+  );
   const caption = make("caption", { text: place === NATION ? say("nation") : place.path.join(" / ") });
   const body = make("tbody", {}, ...parts.slice(0, LINES).map((part) => make("tr", {}, ...row(part).map(cell))));
   const table = make("table", {}, caption, make("thead", {}, head), body);
-  const more = parts.length > LINES ? [make("p", { class: "small", text: say("rest", { n: parts.length - LINES }) })] : [];
+  const more =
+    parts.length > LINES ? [make("p", { class: "small", text: say("rest", { n: parts.length - LINES }) })] : [];
   TABLE.replaceChildren(TABLE.firstElementChild, table, ...more);
 }
 
@@ -251,11 +289,19 @@ function showProject(project, nodes) {
     spans.push(`${levelWord(depth)} ${count(new Set(nodes.map((node) => above(node, depth))).size)}`);
   }
   const gpus = nodes.reduce((sum, node) => sum + node.seats.filter((seat) => seat[0] === project)[0][1], 0);
-  const drop = () => { state.project = null; draw(); DETAIL.replaceChildren(); };
+  const drop = () => {
+    state.project = null;
+    draw();
+    DETAIL.replaceChildren();
+  };
   DETAIL.replaceChildren(
     make("h3", { text: name }),
     ...(title ? [make("p", { text: title })] : []),
-    facts([[say("pool"), poolWord(pool)], [say("gpus"), count(gpus)], [say("sits"), nodes.length ? spans.join(" · ") : say("nowhere")]]),
+    facts([
+      [say("pool"), poolWord(pool)],
+      [say("gpus"), count(gpus)],
+      [say("sits"), nodes.length ? spans.join(" · ") : say("nowhere")],
+    ]),
     make("button", { type: "button", text: say("clear"), click: drop }),
   );
 }
@@ -268,7 +314,9 @@ function finder() {
     const wanted = input.value.trim().toLowerCase();
     found.replaceChildren();
     if (!wanted) return;
-    const hits = DATA.projects.map((row, index) => [row, index]).filter(([row]) => `${row[0]} ${row[1]}`.toLowerCase().includes(wanted));
+    const hits = DATA.projects
+      .map((row, index) => [row, index])
+      .filter(([row]) => `${row[0]} ${row[1]}`.toLowerCase().includes(wanted));
     found.append(hits.length ? say("found", { n: hits.length }) : say("found_none"), " ");
     for (const [, index] of hits.slice(0, 6)) found.append(projectButton(index), " ");
   });

@@ -4,9 +4,20 @@ const PAGE = 50;
 const ROWS = DATA.grants.map(([project, kind, given, least, most, reason, sentence, merit]) => {
   const [name, title, pool] = DATA.projects[project];
   const code = DATA.reasons[reason];
-  const row = { id: project, project: name, title, pool: poolWord(pool), kind: DATA.kinds[kind], given, least, asked: most };
+  const row = {
+    id: project,
+    project: name,
+    title,
+    pool: poolWord(pool),
+    kind: DATA.kinds[kind],
+    given,
+    least,
+    asked: most,
+  };
   Object.assign(row, { merit, code, reason: DATA.reasonWords[code] || code, sentence: DATA.sentences[sentence] });
-  row.text = [name, title, row.pool, DATA.pools[pool][0], row.kind, row.reason, code, row.sentence].join("\n").toLowerCase();
+  row.text = [name, title, row.pool, DATA.pools[pool][0], row.kind, row.reason, code, row.sentence]
+    .join("\n")
+    .toLowerCase();
   return row;
 });
 const table = { sort: null, down: false, page: 0, rows: ROWS };
@@ -20,7 +31,8 @@ function filter() {
   );
   if (table.sort) {
     const by = table.sort;
-    const order = (a, b) => (typeof a[by] === "number" ? a[by] - b[by] : a[by].localeCompare(b[by], DATA.lang, { numeric: true }));
+    const order = (a, b) =>
+      typeof a[by] === "number" ? a[by] - b[by] : a[by].localeCompare(b[by], DATA.lang, { numeric: true });
     table.rows.sort((a, b) => (table.down ? order(b, a) : order(a, b)));
   }
   table.page = 0;
@@ -31,14 +43,22 @@ function cells(row) {
   const asked = row.least === row.asked ? count(row.asked) : `${count(row.least)}–${count(row.asked)}`;
   const name = make("td", {}, make("span", { text: row.project }));
   if (row.title) name.append(make("br"), make("span", { class: "small", text: row.title }));
-  const show = make("button", { type: "button", class: "link", text: say("show"), "aria-label": `${row.project}: ${say("show")}` });
+  const show = make("button", {
+    type: "button",
+    class: "link",
+    text: say("show"),
+    "aria-label": `${row.project}: ${say("show")}`,
+  });
   show.addEventListener("click", () => {
     choose(row.id);
     document.getElementById("map").scrollIntoView();
   });
   const why = make("td", {}, make("span", { class: row.given ? "reason" : "reason none", text: row.reason }));
   if (row.code !== "full") why.append(make("br"), make("span", { class: "small", text: row.sentence }));
-  return make("tr", {}, name,
+  return make(
+    "tr",
+    {},
+    name,
     make("td", { text: row.pool }),
     make("td", { text: row.kind }),
     make("td", { class: "n", text: asked }),
@@ -79,13 +99,26 @@ function choices(name, values) {
 }
 
 function reasonsTable() {
-  choices("pool", ROWS.map((row) => row.pool));
-  choices("reason", ROWS.map((row) => row.reason));
+  choices(
+    "pool",
+    ROWS.map((row) => row.pool),
+  );
+  choices(
+    "reason",
+    ROWS.map((row) => row.reason),
+  );
   field("search").addEventListener("input", filter);
-  for (const button of document.querySelectorAll("#reasons-table [data-sort]")) button.addEventListener("click", () => sortBy(button));
-  for (const [name, step] of [["previous", -1], ["next", 1]]) {
+  for (const button of document.querySelectorAll("#reasons-table [data-sort]"))
+    button.addEventListener("click", () => sortBy(button));
+  for (const [name, step] of [
+    ["previous", -1],
+    ["next", 1],
+  ]) {
     field(name).textContent = say(name);
-    field(name).addEventListener("click", () => { table.page += step; drawRows(); });
+    field(name).addEventListener("click", () => {
+      table.page += step;
+      drawRows();
+    });
   }
   filter();
 }

@@ -33,7 +33,14 @@ function leaf(raw, place) {
   for (let at = 0; at < pairs.length; at += 2) seats.push([pairs[at], pairs[at + 1]]);
   const name = typeof called === "number" ? [...place.path, `n${called}`].join("/") : called;
   const node = { name, path: place.path, inside: place, depth: DEPTH + 1, kind, size, owner, up: up === 1, seats };
-  Object.assign(node, { nodes: 1, downs: up ? 0 : 1, gpus: up ? size : 0, used: 0, by: new Map(), kinds: new Set([kind]) });
+  Object.assign(node, {
+    nodes: 1,
+    downs: up ? 0 : 1,
+    gpus: up ? size : 0,
+    used: 0,
+    by: new Map(),
+    kinds: new Set([kind]),
+  });
   for (const [project, gpus] of seats) {
     const pool = DATA.projects[project][2];
     node.by.set(pool, (node.by.get(pool) || 0) + gpus);

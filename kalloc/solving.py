@@ -15,9 +15,9 @@ from kalloc.allocate.model import Allocation
 from kalloc.allocate.tiers import bounds_anyhow, prepare, settle
 from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
-from kalloc.explain import explained
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
+from kalloc.naming import plan_of
 from kalloc.place.bounds import fewest_spans
 from kalloc.place.engine import seat_all, spans_of
 from kalloc.place.flow import TooLargeError
@@ -27,7 +27,7 @@ from kalloc.place.runs import Run as LevelRun
 from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.place.shaping import check_kept, form_spans
-from kalloc.plan import Grant, LevelResult, Plan, Progress, Result, Seat, Solution
+from kalloc.plan import LevelResult, Progress, Result, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, proven, standing, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows
 from kalloc.solver import Limits, Status, Stop
@@ -206,7 +206,7 @@ def decide(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
 
 def worth(run: Run, decision: Decision) -> Score:
     """Return the exact value of a decision."""
-    return score(run.instance, plan_of(run.instance, decision))
+    return score(run.instance, plan_of(run.instance, decision.granted, decision.seats))
 
 
 def decide_jointly(run: Run, rooms: Rooms, allocated: Allocated) -> Decision | None:
@@ -296,7 +296,7 @@ def _served(allocation: Allocation, granted: Granted, index: int, offer: int) ->
 
 def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result:
     """Check the plan, bound every level, and put together what is proven."""
-    plan = plan_of(run.instance, decision)
+    plan = plan_of(run.instance, decision.granted, decision.seats)
     checking = time.monotonic()
     violations = verify(run.instance, plan)
     if violations:
@@ -382,27 +382,3 @@ def weighed(run: Run, granted: Granted) -> dict[str, int]:
         project: sum(weight * count for weight, count in zip(weights, counts, strict=True))
         for project, counts in needed(run, granted).items()
     }
-
-
-def plan_of(instance: Instance, decision: Decision) -> Plan:
-    """Give a decision its names, and every request its reason."""
-    topology = instance.topology
-    grants = tuple(
-        Grant(
-            row.project,
-            instance.project_of[row.project].pool,
-            row.kind,
-            decision.granted.get((row.project, row.kind), 0),
-            row.min,
-            row.max,
-            reason="",
-        )
-        for row in instance.requests
-    )
-    seats = []
-    for (project, node), gpus in decision.seats.items():
-        row = topology.row(node)
-        seats.append(Seat(project, row.kind, row.path, topology.names[node], int(gpus)))
-    seats.sort(key=lambda seat: (seat.project, topology.node_ids[seat.node]))
-    plan = Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(seats))
-    return explained(instance, plan)

@@ -38,8 +38,9 @@ MAY_KNOW = {
     "clash": {"allocate", "solver"},
     "joint": {"allocate", "instance", "place", "solver", "verify"},
     "proof": {"allocate", "instance", "plan", "solver", "verify"},
+    "naming": {"explain", "instance", "plan"},
     "solving": {
-        *("allocate", "clash", "errors", "explain", "instance", "joint", "place", "plan", "proof", "slots", "solver"),
+        *("allocate", "clash", "errors", "instance", "naming", "joint", "place", "plan", "proof", "slots", "solver"),
         "verify",
     },
     "whatif": {

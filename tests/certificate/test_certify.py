@@ -27,7 +27,8 @@ POLICY = ("groups", "limits", "budgets", "guarantees", "power", "shapes")
 def plain(path: Path) -> bool:
     """Tell whether an instance has merit and fragmentation alone, and no policy."""
     instance = kalloc.load(path)
-    return {*instance.objective.names} <= {"merit", "fragmentation"} and not any(getattr(instance, t) for t in POLICY)
+    policy = any(getattr(instance, table) for table in POLICY) or bool(instance.policy.refused)
+    return {*instance.objective.names} <= {"merit", "fragmentation"} and not policy
 
 
 SHIPPED = [path for path in TINY if "infeasible" not in path.name and plain(path)] + [INSTANCES / "korea-2026-call1"]

@@ -1,0 +1,34 @@
+"""A decision by names: the rows of a plan, each request with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kalloc.explain import explained
+from kalloc.instance import Instance
+from kalloc.plan import Grant, Plan, Seat
+
+
+def plan_of(
+    instance: Instance, granted: Mapping[tuple[str, str], int], seats: Mapping[tuple[str, int], int]
+) -> Plan:
+    """Return the plan of GPUs by project and kind, and by project and node."""
+    topology = instance.topology
+    grants = tuple(
+        Grant(
+            row.project,
+            instance.project_of[row.project].pool,
+            row.kind,
+            granted.get((row.project, row.kind), 0),
+            row.min,
+            row.max,
+            reason="",
+        )
+        for row in instance.requests
+    )
+    places = []
+    for (project, node), gpus in seats.items():
+        row = topology.row(node)
+        places.append(Seat(project, row.kind, row.path, topology.names[node], int(gpus)))
+    places.sort(key=lambda seat: (seat.project, topology.node_ids[seat.node]))
+    return explained(instance, Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(places)))

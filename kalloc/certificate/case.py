@@ -158,6 +158,12 @@ class Case:
         """
         return self.spans(project, tuple(bundle.items()))
 
+    def spanned(self, project: str, bundle: Bundle, levels: Sequence[int], costs: Sequence[int]) -> int:
+        """Return Σ cost · spans of some levels that a project cannot do without."""
+        found = self.least(project, bundle) or ()
+        refuse_unless(bool(found), f"project {project!r} could not sit even alone")
+        return sum(cost * found[level][1] for cost, level in zip(costs, levels, strict=True))
+
 
 def covers(row: str, kind: str) -> bool:
     """Tell whether a row for a kind, or for all kinds, speaks of a kind."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, refuse_unless
@@ -16,31 +18,49 @@ Entry = Mapping[str, Any]
 def fact(case: Case, granted: Granted, entry: Entry) -> int:
     """Return the least Σ weight · spans that a fact proves for its levels; the weight of a single level counts as 1.
 
-    In every market the better counts of what its prices prove and of what its projects span at least; for those whom
-    no market sees, the latter.
+    In every market the best counts of what its prices prove, of what its projects span at least, and of who must share
+    with whom; for those whom no market sees, what they span at least.
     """
-    levels = entry["levels"]
-    costs = [1] if len(levels) == 1 else [case.weights[case.levels.index(level)] for level in levels]
-    markets = [Market(case, levels, part, costs) for part in entry["markets"]]
+    levels = [case.levels.index(level) for level in entry["levels"]]
+    costs = [1] if len(levels) == 1 else [case.weights[level] for level in levels]
+    markets = [Market(case, entry["levels"], part, costs) for part in entry["markets"]]
     apart(markets)
     unseen = {project: dict(bundle) for project, bundle in granted.items()}
     total = 0
-    for market in markets:
+    for market, part in zip(markets, entry["markets"], strict=True):
         seen = {project: bundle for project, bundle in granted.items() if market.sees(project, bundle)}
+        least = sum(case.spanned(project, market.part(bundle), levels, costs) for project, bundle in seen.items())
         paid = sum(market.pays(project, bundle) for project, bundle in seen.items()) - market.gains()
-        least = sum(spans(case, levels, costs, project, market.part(bundle)) for project, bundle in seen.items())
-        total += max(least, -(-paid // market.denominator))
+        merged = shared(market, seen, part["sharing"]) if "sharing" in part else 0
+        total += max(least, -(-paid // market.denominator), merged)
         for project, bundle in seen.items():
             for kind in market.part(bundle):
                 del unseen[project][kind]
-    return total + sum(spans(case, levels, costs, project, bundle) for project, bundle in unseen.items())
+    return total + sum(case.spanned(project, bundle, levels, costs) for project, bundle in unseen.items())
 
 
-def spans(case: Case, levels: Sequence[str], costs: Sequence[int], project: str, bundle: Bundle) -> int:
-    """Return Σ cost · spans of some levels that a project cannot do without."""
-    found = dict(zip(case.levels, case.least(project, bundle) or (), strict=False))
-    refuse_unless(bool(found), f"project {project!r} could not sit even alone")
-    return sum(cost * found[level][1] for cost, level in zip(costs, levels, strict=True))
+def shared(market: Market, seen: Granted, entry: Entry) -> int:
+    """Return the least spans of one level where sizes are multiples of a modulus, and rooms are not.
+
+    Projects and domains that are linked by spans form groups; a group of *k* domains has *k* − 1 spans more than
+    projects at least, and wastes its rooms' sum modulo the modulus, unless it holds a project of another size. In order
+    of a walk from 0 through what rooms add up to, back to 0, potentials say how many groups there can be: a domain of
+    residue *r* adds to them what it gains at best on its step from some *i* to *i* + *r*.
+    """
+    case, modulus, potential = market.case, entry["modulus"], entry["potentials"]
+    whole = all(type(x) is int for x in (modulus, entry["denominator"], *potential))
+    refuse_unless(whole and modulus == len(potential) > 0 < entry["denominator"], "a whole potential per residue")
+    refuse_unless(len(market.run) == 1 and not any(map(case.kept, seen)), "one level, and nobody who keeps GPUs")
+    rooms = [room for room in case.rooms(market.run[0], market.kind, market.owners).values() if room]
+    sizes = [bundle[market.kind] for bundle in seen.values()]
+    others = sum(size % modulus > 0 for size in sizes)
+    back = [(potential[0] - potential[at], at) for at in range(1, modulus)]
+    groups = Fraction(sum(rooms) - sum(sizes)) * max([Fraction(0), *(Fraction(up, at) for up, at in back)])
+    groups += others * max([0, *(up for up, _ in back)])
+    for residue, count in Counter(room % modulus for room in rooms).items():
+        steps = (potential[(at + residue) % modulus] - potential[at] for at in range(1, modulus))
+        groups += count * max([entry["denominator"] + potential[residue] - potential[0], *steps])
+    return len(sizes) + len(rooms) - int(groups // entry["denominator"])
 
 
 def apart(markets: Sequence[Market]) -> None:

@@ -93,33 +93,24 @@ class Market:
         """Return what the market speaks of: of nodes, its kind alone."""
         return {self.kind: bundle[self.kind]} if self.run == (self.case.finest,) else bundle
 
-    def spans(self, project: str, bundle: Bundle) -> list[int]:
-        """Return what a project spans at least at each level of the market."""
-        found = self.case.least(project, bundle)
-        refuse_unless(found is not None, f"project {project!r} could not sit even alone")
-        return [found[level][1] for level in self.run] if found is not None else []
-
     def pays(self, project: str, bundle: Bundle) -> int:
         """Return what a project that is seen pays at least, kept domains of this level included.
 
         In domains where it keeps GPUs it pays for parts alone. A level that must hold it whole allows one part only.
         """
-        spans = self.spans(project, self.part(bundle))
-        size = (bundle[self.kind] - self.case.kept_gpus(project, self.kind)) // self.grain
+        case, part = self.case, self.part(bundle)
+        size = (bundle[self.kind] - case.kept_gpus(project, self.kind)) // self.grain
         if size == 0:
-            return self.denominator * sum(cost * count for cost, count in zip(self.costs, spans, strict=True))
+            return self.denominator * case.spanned(project, part, self.run, self.costs)
         span, kept = self.denominator * self.costs[0], self.kept(project)
-        if self.case.level(project) >= self.run[0]:
-            return max(span * spans[0], span + self.worth(size))
-        if not kept:
-            return max(span * spans[0], self.cut(size))
+        least = self.denominator * case.spanned(project, part, self.run[:1], self.costs[:1])
+        if case.level(project) >= self.run[0]:
+            return max(least, span + self.worth(size))
         pays = [self.cut(left) for left in range(size + 1)]
         for room in kept:
-            pays = [
-                min(self.worth(part) * bool(part) + pays[left - part] for part in range(min(room, left) + 1))
-                for left in range(size + 1)
-            ]
-        return max(span * spans[0], span * len(kept) + pays[size])
+            beside = [range(min(room, left) + 1) for left in range(size + 1)]
+            pays = [min(self.worth(x) + pays[left - x] for x in some) for left, some in enumerate(beside)]
+        return max(least, span * len(kept) + pays[size])
 
     def kept(self, project: str) -> list[int]:
         """Return the rooms, in grains, of the domains where a project keeps GPUs."""

@@ -13,7 +13,7 @@ from typing import Any
 from kalloc.certificate.case import Bundle, Case, RefusedError
 from kalloc.certificate.facts import fact, score
 from kalloc.certificate.plans import TIERS, Plans
-from kalloc.certify.facts import Site, priced, sites
+from kalloc.certify.facts import Site, merged, priced, sites
 from kalloc.certify.plans import Tree
 from kalloc.instance import Instance
 from kalloc.plan import Result
@@ -62,8 +62,8 @@ class _Work:
     def document(self, path: str | None) -> dict[str, Any]:
         """Return the certificate, but for the hash of the plan's file."""
         told: dict[str, tuple[float | None, str | None]] = {}
-        told["fragmentation"] = (self.result.fragmentation_bound, "allocation")
         told |= {tier.name: (tier.bound, tier.given) for tier in self.result.tiers}
+        told.setdefault("fragmentation", (self.result.fragmentation_bound, "allocation"))
         tiers = {name: {"bound": tier[0], "proof": self._tier(name, *tier)} for name, tier in told.items()}
         levels = {
             name: {"bound": level.bound, "proof": self._level(name, level.bound)}
@@ -111,7 +111,8 @@ class _Work:
             markets = []
             for site in sites(self.case, run, {project: [bundle] for project, bundle in self.granted.items()}):
                 try:
-                    markets.append(priced(self.case, site, costs, self.granted, self.limits))
+                    entry = priced(self.case, site, costs, self.granted, self.limits)
+                    markets.append(merged(self.case, site, self.granted, entry, self.limits))
                 except RefusedError:
                     continue
             entry = {"levels": list(run), "markets": markets}
@@ -149,17 +150,20 @@ class _Work:
         if bound <= 0:
             return {"facts": []}
         runs = self._best_runs(bound)
-        if score(self.case, self.granted, (self.facts[run][0] for run in runs)) >= bound:
-            if given is not None:
-                return {"facts": runs}
-            free = {"denominator": 1, "tiers": {}, "rules": {}, "branches": [], "markets": []}
-            try:
-                merit = self._floors("fragmentation").get("merit", 0)
-                Plans(self.case, "merit", {}).only(free, self.granted, merit)
-                return {"facts": runs, "only": free}
-            except RefusedError:
-                pass
-        return self._everywhere(bound, runs)
+        reached = score(self.case, self.granted, (self.facts[run][0] for run in runs)) >= bound
+        only = {} if given is not None else self._only()
+        if only is None:
+            return self._everywhere(bound, runs)
+        return {"facts": runs, **only} if reached else None
+
+    def _only(self) -> Proof | None:
+        """Return prices at which no other allocation has as much merit; None where these are not none at all."""
+        free = {"denominator": 1, "tiers": {}, "rules": {}, "branches": [], "markets": []}
+        try:
+            Plans(self.case, "merit", {}).only(free, self.granted, self._floors("fragmentation").get("merit", 0))
+        except RefusedError:
+            return None
+        return {"only": free}
 
     def _best_runs(self, bound: float) -> list[Run]:
         """Return facts that prove the most together: of single levels, and of two where that is not enough."""

@@ -9,10 +9,11 @@ from math import gcd, inf
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case
-from kalloc.certificate.facts import Granted
+from kalloc.certificate.facts import Granted, fact, shared
 from kalloc.certificate.market import MOST_ROOM, Market
 from kalloc.certify.walks import Parts, cut, fill
 from kalloc.place.bounds import divisor
+from kalloc.place.residues import common_divisor
 from kalloc.solver import ColumnProgram, Limits
 
 FINE = 2**20
@@ -75,14 +76,14 @@ def sites(
 
 
 def _grain(case: Case, levels: Sequence[str], kind: str, owners: set[str], sizes: Counter[int]) -> int:
-    """Return the GPUs to count in; 0 where domains would be too large all the same, or nobody wants anything."""
+    """Return the GPUs to count in, those of a whole domain where there would be too many; 0 where nobody gets any."""
     rooms = case.rooms(case.levels.index(levels[0]), kind, owners)
     largest = max(rooms.values(), default=0)
     if not sizes or not largest:
         return 0
     nodes = [case.instance.topology.row(node).gpus for owner in owners for node in case.owned.get((owner, kind), ())]
     grain = 1 if largest <= SMALL_ROOM else gcd(Counter(nodes).most_common(1)[0][0], divisor(sizes))
-    return grain if largest <= grain * min(MAX_GRAINS, MOST_ROOM) else 0
+    return grain if largest <= grain * min(MAX_GRAINS, MOST_ROOM) else largest
 
 
 def market_of(case: Case, site: Site, costs: Sequence[int], denominator: int, prices: Sequence[int]) -> Market:
@@ -135,8 +136,9 @@ def priced(
     seen = {project: bundle for project, bundle in granted.items() if market.sees(project, bundle)}
     alike: dict[object, list[str]] = {}
     for project, bundle in seen.items():
-        whole, spans = case.level(project) >= market.run[0], tuple(market.spans(project, market.part(bundle)))
-        key = project if case.kept(project) else (bundle[site.kind], whole, spans)
+        whole = case.level(project) >= market.run[0]
+        least = [case.spanned(project, market.part(bundle), [level], [1]) for level in market.run]
+        key = project if case.kept(project) else (bundle[site.kind], whole, *least)
         alike.setdefault(key, []).append(project)
     members = [(some[0], seen[some[0]], len(some)) for some in alike.values()]
 
@@ -164,3 +166,43 @@ def priced(
         if proven(market_of(case, site, costs, denominator, rounded)) >= best:
             break
     return site.entry(denominator, rounded)
+
+
+def sharing(case: Case, site: Site, granted: Granted, limits: Limits) -> dict[str, Any] | None:
+    """Return potentials that say how many groups of domains there can be at most; None where sizes have nothing common.
+
+    They are the duals of a circulation: the most walks through what the rooms of domains add up to.
+    """
+    market = market_of(case, site, [1], 1, [])
+    seen = {project: bundle for project, bundle in granted.items() if market.sees(project, bundle)}
+    modulus, others = common_divisor(Counter(bundle[site.kind] for bundle in seen.values()))
+    if len(market.run) > 1 or modulus <= 1 or any(map(case.kept, seen)):
+        return None
+    rooms = [room for room in case.rooms(market.run[0], site.kind, site.owners).values() if room]
+    slack = sum(rooms) - sum(bundle[site.kind] for bundle in seen.values())
+    residues = Counter(room % modulus for room in rooms)
+    sides = [(0.0, 0.0)] * modulus + [(-inf, float(slack)), (-inf, float(others))]
+    program = ColumnProgram(sides + [(float(count), float(count)) for count in residues.values()])
+    for row, residue in enumerate(residues, modulus + 2):
+        for at in range(modulus):
+            ends = {at: -1.0, (at + residue) % modulus: 1.0} if residue else {}
+            program.add(0.0 if at else -1.0, [*ends.items(), (row, 1.0)])
+    for at in range(1, modulus):
+        program.add(0.0, [(at, -1.0), (0, 1.0), (modulus, float(at))])
+        program.add(0.0, [(at, -1.0), (0, 1.0), (modulus + 1, 1.0)])
+    answer = program.solve(limits)
+    if answer is None:
+        return None
+    found = [
+        {"modulus": modulus, "denominator": d, "potentials": [round(dual * d) for dual in answer[1][:modulus]]}
+        for d in DENOMINATORS
+    ]
+    return max(found, key=lambda entry: shared(market, seen, entry))
+
+
+def merged(case: Case, site: Site, granted: Granted, entry: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """Return a market with who must share in it, where that proves more than its prices."""
+    more = sharing(case, site, granted, limits)
+    both = {"levels": list(site.levels), "markets": [entry if more is None else {**entry, "sharing": more}]}
+    better = more is not None and fact(case, granted, both) > fact(case, granted, {**both, "markets": [entry]})
+    return {**entry, "sharing": more} if better else entry

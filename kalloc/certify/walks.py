@@ -27,10 +27,10 @@ def fill(market: Market, children: Children) -> tuple[int, Parts]:
 
 def cut(market: Market, project: str, bundle: Bundle) -> tuple[int, Parts]:
     """Return what the domains cost in which a project is cut cheapest, and its parts."""
-    spans, kept = market.spans(project, market.part(bundle)), market.kept(project)
+    kept = market.kept(project)
     size = (bundle[market.kind] - market.case.kept_gpus(project, market.kind)) // market.grain
     if size == 0:
-        return sum(cost * count for cost, count in zip(market.costs, spans, strict=True)), Parts()
+        return market.case.spanned(project, market.part(bundle), market.run, market.costs), Parts()
     if market.case.level(project) >= market.run[0]:
         return market.costs[0], Parts({size: 1})
     held, parts = _beside(market, kept, size)
@@ -49,13 +49,13 @@ def _beside(market: Market, kept: list[int], size: int) -> tuple[int, Parts]:
     for room in kept:
         before = tables[-1]
         tables.append([
-            min(market.worth(part) * bool(part) + before[left - part] for part in range(min(room, left) + 1))
+            min(market.worth(part) + before[left - part] for part in range(min(room, left) + 1))
             for left in range(size + 1)
         ])
     parts = Parts()
     for room, before in zip(reversed(kept), reversed(tables[:-1]), strict=True):
         options = range(min(room, size) + 1)
-        part = min(options, key=lambda part: market.worth(part) * bool(part) + before[size - part])
+        part = min(options, key=lambda part: market.worth(part) + before[size - part])
         parts[part] += bool(part)
         size -= part
     return len(kept), +parts

@@ -65,12 +65,12 @@ PART = (
 NONE = ("None of the {most:,} {kind} asked for are granted.", "요청하신 {kind} {most:,}장을 배정하지 못하였습니다.")
 RANK = (
     "The least merit that was served there is {last}; this project has {merit}.",
-    "해당 물량을 배정받은 과제 중 최저 평가점수는 {last}점이며, 이 과제의 평가점수는 {merit}점입니다.",
+    "해당 물량을 배정받은 과제 중 최저 평가 점수는 {last}점이며, 이 과제의 평가 점수는 {merit}점입니다.",
 )
 WEIGHED = (
     "A GPU of the least that was served there adds {last_worth} (merit {last} × value {last_value}); one of this "
     "project {worth} ({merit} × {value}).",
-    "해당 물량을 배정받은 과제의 GPU 1장당 환산점수(평가점수 × GPU 가치)는 최저 {last_worth}점({last} × "
+    "해당 물량을 배정받은 과제의 GPU 1장당 환산점수(평가 점수 × GPU 가치)는 최저 {last_worth}점({last} × "
     "{last_value})이며, 이 과제는 {worth}점({merit} × {value})입니다.",
 )
 """What stands before and after the sentence of a reason; values matter only where they differ."""
@@ -156,7 +156,7 @@ REASONS = (
         "no_merit",
         cases.no_merit,
         "GPUs of this kind add nothing to the merit of the plan: merit {merit}, value {value}.",
-        "이 종류의 GPU를 배정하여도 계획의 평가 합계가 늘지 않습니다(평가점수 {merit}점, GPU당 가치 {value}).",
+        "이 종류의 GPU를 배정하여도 계획의 평가 점수 합이 늘지 않습니다(평가 점수 {merit}점, GPU당 가치 {value}).",
     ),
     Reason(
         "spare",

@@ -16,7 +16,7 @@ class Language(StrEnum):
 PHRASES: Mapping[str, tuple[str, str]] = {
     "who": (
         "Project {project}, pool {pool}, merit {merit}.",
-        "과제 {project} (소속 풀 {pool}, 평가점수 {merit}점)",
+        "과제 {project} (소속 풀 {pool}, 평가 점수 {merit}점)",
     ),
     "asks_nothing": ("It asks for nothing.", "신청한 GPU가 없습니다."),
     "why": ("Why this much", "배정 사유"),
@@ -40,8 +40,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "{domain} if others moved: its scattering falls by {gain:,}, that of others rises by {cost:,} ({whom}). The "
         "plan with it was solved and keeps every rule.",
         "여유가 가장 많은 {level}에서 확보할 수 있는 물량은 필요한 {needed:,}장 중 {free:,}장입니다. 다른 과제를 "
-        "옮기면 {domain} 안에 전량 배치할 수 있으며, 이 경우 이 과제의 분산 점수는 {gain:,}점 낮아지고 다른 과제의 "
-        "분산 점수는 {cost:,}점 높아집니다({whom}). 해당 배치는 모든 규칙을 충족함을 계산으로 확인하였습니다.",
+        "옮기면 {domain} 안에 전량 배치할 수 있으며, 이 경우 이 과제의 분산도는 {gain:,}점 낮아지고 다른 과제의 "
+        "분산도는 {cost:,}점 높아집니다({whom}). 해당 배치는 모든 규칙을 충족함을 계산으로 확인하였습니다.",
     ),
     "roomiest": (
         "The {need:,} domains of level {level} with most room for it have {free:,} of the {needed:,} GPUs that it "
@@ -73,7 +73,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "no_losers": ("Nobody else gets less.", "다른 과제의 배정량은 줄지 않습니다."),
     "confirmed": (
         "Each was solved anew with all else unchanged; the merit of each allocation is proven best.",
-        "각 조건은 나머지를 그대로 두고 다시 계산하여 확인하였으며, 각 배정의 평가 합계는 최적임이 증명되었습니다.",
+        "각 조건은 나머지를 그대로 두고 다시 계산하여 확인하였으며, 각 배정의 평가 점수 합은 최적임이 증명되었습니다.",
     ),
     "served": ("It gets all that it asked for.", "요청 수량을 모두 배정하였습니다."),
     "no_change": (
@@ -87,8 +87,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "not_best": (
         "This plan is not the best by merit: the best has {missing} more, and gives it {gets:,} GPUs. Changes are told "
         "from there.",
-        "이 계획의 평가 합계는 최적보다 {missing}점 낮으며, 최적 배정에서 이 과제에 배정되는 수량은 {gets:,}장입니다. "
-        "아래 조건은 최적 배정을 기준으로 확인하였습니다.",
+        "이 계획의 평가 점수 합은 최적보다 {missing}점 낮으며, 최적 배정에서 이 과제에 배정되는 수량은 {gets:,}장"
+        "입니다. 아래 조건은 최적 배정을 기준으로 확인하였습니다.",
     ),
     "unproven": (
         "The best allocation is not proven as things are, so that no change can be confirmed.",
@@ -96,7 +96,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "tie": (
         "Another allocation of the same merit gives it {gets:,} GPUs: it is a tie.",
-        "평가 합계가 같은 다른 배정에서는 이 과제에 {gets:,}장이 배정됩니다(동점).",
+        "평가 점수 합이 같은 다른 배정에서는 이 과제에 {gets:,}장이 배정됩니다(동점).",
     ),
     "min": (
         "Be content with {now:,} {kind} instead of at least {was:,}.",
@@ -136,10 +136,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "Add {gpus:,} {kind} to the nodes of {owner} (nodes: {count:,}), and to the quotas above.",
         "{owner} 풀에 {kind} 노드 {count:,}대({gpus:,}장)를 증설하고 관련 할당량도 같은 수량만큼 늘립니다.",
     ),
-    "merit": ("Have a merit of {now} or more; it has {was}.", "평가점수를 {now}점 이상 받습니다(현재 {was}점)."),
+    "merit": ("Have a merit of {now} or more; it has {was}.", "평가 점수를 {now}점 이상 받습니다(현재 {was}점)."),
     "must": (
         "Serve it in any case (mandatory): the merit of the plan falls by {cost}.",
-        "이 과제를 반드시 배정하도록 지정합니다. 이 경우 계획의 평가 합계는 {cost}점 낮아집니다.",
+        "이 과제를 반드시 배정하도록 지정합니다. 이 경우 계획의 평가 점수 합은 {cost}점 낮아집니다.",
     ),
 }
 

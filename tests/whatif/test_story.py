@@ -179,7 +179,7 @@ def test_command(solved: list[str]) -> None:
     english = CliRunner().invoke(app, ["explain", *solved, "b"])
     assert (english.exit_code, english.stdout.splitlines()[0]) == (0, "Project b, pool top, merit 1.")
     korean = CliRunner().invoke(app, ["explain", *solved, "b", "--lang", "ko"])
-    assert (korean.exit_code, korean.stdout.splitlines()[0]) == (0, "과제 b (소속 풀 top, 평가점수 1점)")
+    assert (korean.exit_code, korean.stdout.splitlines()[0]) == (0, "과제 b (소속 풀 top, 평가 점수 1점)")
 
 
 def test_command_errors(solved: list[str], tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Domains that must share: no potentials say more than the text-book model finds."""
+
+from __future__ import annotations
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kalloc.certificate.case import Case
+from kalloc.certificate.facts import fact, shared
+from kalloc.certify.facts import market_of, merged, priced, sharing, sites
+from kalloc.instance import Hierarchy
+from kalloc.solver import Limits
+from models import placement
+from tests.engine.test_against_reference import often
+from tests.halls import granted, hall
+
+HALF = 16
+"""GPUs that most sizes are multiples of: two nodes."""
+
+
+def test_fabrics_of_odd_rooms_must_share() -> None:
+    """Six racks of 15 nodes, and all ask for even numbers, 86 of 90 nodes: four may waste one, so two must share."""
+    instance = hall({f"r{at}": 15 for at in range(6)}, {f"p{at}": 8 * (2 + 2 * (at % 3)) for at in range(22)})
+    case = Case(instance)
+    given_ = {f"p{at}": {"H200": 8 * (2 + 2 * (at % 3))} for at in range(22)}
+    asked = sum(bundle["H200"] for bundle in given_.values())
+    assert asked == 8 * 86
+    [site] = sites(case, ["rack"], {project: [bundle] for project, bundle in given_.items()})
+    found = sharing(case, site, given_, Limits())
+    assert found is not None and found["modulus"] == HALF
+    market = market_of(case, site, [1], 1, [])
+    assert shared(market, given_, found) == 22 + 1
+
+
+@given(
+    rooms=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    sizes=st.lists(st.integers(1, 3), min_size=1, max_size=5),
+    odd=st.booleans(),
+    data=st.data(),
+)
+@often(60)
+def test_potentials_say_what_is_true(rooms: list[int], sizes: list[int], odd: bool, data: st.DataObject) -> None:
+    """On random racks what is proven of who must share, with potentials that were sought or drawn, is true."""
+    asked = {f"p{at}": 8 * (2 * size - (odd and at == 0)) for at, size in enumerate(sizes)}
+    assume(sum(asked.values()) <= 8 * sum(rooms))
+    alone = Hierarchy(levels=("rack",), weights={"rack": 1, "node": 0})
+    instance = hall({f"r{at}": room for at, room in enumerate(rooms)}, asked).replace(hierarchy=alone)
+    best = placement.solve(instance, {(grant.project, grant.kind): grant.gpus for grant in granted(instance).grants})
+    assert best.fragmentation is not None
+    case, given_ = Case(instance), {project: {"H200": gpus} for project, gpus in asked.items()}
+    [site] = sites(case, ["rack"], {project: [bundle] for project, bundle in given_.items()})
+    entry = merged(case, site, given_, priced(case, site, [1], given_, Limits()), Limits())
+    assert fact(case, given_, {"levels": ["rack"], "markets": [entry]}) <= best.spans["rack"]
+    drawn = data.draw(st.lists(st.integers(-5, 5), min_size=1, max_size=HALF))
+    any_ = {"modulus": len(drawn), "denominator": data.draw(st.integers(1, 4)), "potentials": drawn}
+    assert shared(market_of(case, site, [1], 1, []), given_, any_) <= best.spans["rack"]

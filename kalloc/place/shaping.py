@@ -64,9 +64,8 @@ def seat_formed(seating: Seating, item: Item) -> None:
         raise NoRoomError(item.project)
     others = (seating.rooms.occupied | (seating.room < seating.rooms.room)) & (own == 0)
     open_to = untouched(topology, form, others)
-    if item.shape.level is not None and own.any():
-        domain = topology.domain[item.shape.level]
-        open_to &= domain == domain[int(own.argmax())]
+    if item.shape.level is not None and (own.any() or not alone):
+        open_to &= topology.domain[item.shape.level] == _home(seating, item, open_to, own)
     for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
         mine = np.isin(seating.rooms.zone, sorted(zones)) & open_to
         left = gpus - (_complete(seating, item, mine) if alone else 0)
@@ -78,6 +77,24 @@ def seat_formed(seating: Seating, item: Item) -> None:
         domain = topology.domain[form.exclusive[0]]
         mine = np.unique(domain[np.flatnonzero(_own(seating, item))])
         seating.close(np.flatnonzero(np.isin(domain, mine)))
+
+
+def _home(seating: Seating, item: Item, open_to: NDArray[np.bool_], own: Ids) -> int:
+    """Return the domain of its level for an item that keeps GPUs or has several kinds, the one of least offer.
+
+    Raises:
+        NoRoomError: when no domain holds all kinds.
+    """
+    level, topology = item.shape.level or 0, seating.rooms.topology
+    if own.any():
+        return int(topology.domain[level][int(own.argmax())])
+    zones = [np.isin(seating.rooms.zone, sorted(each)) for each in item.shape.zones]
+    offered = [_offers(seating, item, mine & open_to)[level] for mine in zones]
+    fits = [offer >= gpus for offer, (_, gpus) in zip(offered, item.shape.amounts, strict=True)]
+    homes = np.flatnonzero(np.all(fits, axis=0))
+    if len(homes) == 0:
+        raise NoRoomError(item.project)
+    return int(homes[np.sum(offered, axis=0)[homes].argmin()])
 
 
 def _offers(seating: Seating, item: Item, open_to: NDArray[np.bool_]) -> list[Ids]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import assume, event, given
 
@@ -38,50 +40,77 @@ def same_tiers(instance: Instance, result: Result, reference: Outcome) -> None:
             assert [share for share, count in exact.profile for _ in range(count)] == list(tier.profile)
 
 
-@pytest.mark.parametrize("seats", [False, True], ids=["without seats", "with seats"])
+def exactly(instance: Instance) -> None:
+    """The default engine proves every tier, at the values of the reference."""
+    reference = reference_of(instance)
+    assume(reference is not None)
+    assert reference is not None
+    result = engine(instance)
+    event(f"reference {reference.status}")
+    assert (result is None) == (reference.status is Status.INFEASIBLE)
+    if result is not None:
+        same_tiers(instance, result, reference)
+        assert result.solution == "proven"
+
+
+def in_stages(instance: Instance) -> None:
+    """Without the joint model no tier is better than the optimum, and every bound is on the far side of it."""
+    reference = reference_of(instance)
+    assume(reference is not None)
+    assert reference is not None
+    try:
+        result = engine(instance)
+    except NoPlanError:
+        event("no plan found")
+        return
+    if result is None:
+        assert reference.status is Status.INFEASIBLE
+        return
+    bounds_enclose(instance, result, reference)
+    if result.solution == "proven":
+        same_tiers(instance, result, reference)
+
+
+def drawn_often(check: Callable[[Instance], None], seats: bool, size: Size, examples: int) -> None:
+    """Run a check on so many drawn instances."""
+
+    @given(instance=policies(size, seats))
+    @often(examples)
+    def each(instance: Instance) -> None:
+        check(instance)
+
+    each()
+
+
+SEATS = pytest.mark.parametrize("seats", [False, True], ids=["without seats", "with seats"])
+
+
+@SEATS
 def test_every_tier_is_that_of_the_reference(seats: bool) -> None:
     """Every tier equals the reference's and is proven, whatever rules there are and in whatever order tiers stand."""
-
-    @given(instance=policies(SMALL, seats))
-    @often(250)
-    def each(instance: Instance) -> None:
-        reference = reference_of(instance)
-        assume(reference is not None)
-        assert reference is not None
-        result = engine(instance)
-        event(f"reference {reference.status}")
-        assert (result is None) == (reference.status is Status.INFEASIBLE)
-        if result is not None:
-            same_tiers(instance, result, reference)
-            assert result.solution == "proven"
-
-    each()
+    drawn_often(exactly, seats, SMALL, 250)
 
 
-@pytest.mark.parametrize("seats", [False, True], ids=["without seats", "with seats"])
-def test_stages_stay_on_the_right_side(monkeypatch: pytest.MonkeyPatch, seats: bool) -> None:
+@SEATS
+@pytest.mark.usefixtures("staged")
+def test_stages_stay_on_the_right_side(seats: bool) -> None:
     """Without the joint model no tier is better than the optimum, and every bound is on the far side of it."""
-    monkeypatch.setattr("kalloc.solving.JOINT_VARIABLES", 0)
+    drawn_often(in_stages, seats, SMALL, 150)
 
-    @given(instance=policies(SMALL, seats))
-    @often(150)
-    def each(instance: Instance) -> None:
-        reference = reference_of(instance)
-        assume(reference is not None)
-        assert reference is not None
-        try:
-            result = engine(instance)
-        except NoPlanError:
-            event("no plan found")
-            return
-        if result is None:
-            assert reference.status is Status.INFEASIBLE
-            return
-        bounds_enclose(instance, result, reference)
-        if result.solution == "proven":
-            same_tiers(instance, result, reference)
 
-    each()
+@SEATS
+@pytest.mark.long
+def test_every_tier_on_thousands(seats: bool) -> None:
+    """As above, on thousands of instances."""
+    drawn_often(exactly, seats, SMALL, 3000)
+
+
+@SEATS
+@pytest.mark.long
+@pytest.mark.usefixtures("staged")
+def test_stages_on_thousands(seats: bool) -> None:
+    """As above without the joint model, on thousands of instances."""
+    drawn_often(in_stages, seats, SMALL, 3000)
 
 
 def bounds_enclose(instance: Instance, result: Result, reference: Outcome) -> None:

@@ -76,3 +76,16 @@ def test_level_and_power_of_a_project_that_keeps_gpus() -> None:
         placed=(Placed(project="p", node="top0", gpus=1),),
     )
     assert kalloc.solve(instance, threads=1).tiers[0].bound == 3
+
+
+@pytest.mark.usefixtures("both_engines")
+def test_level_holds_all_kinds_of_a_project_with_a_shape() -> None:
+    """Two GPUs of each of two kinds, alone in one rack: only rack t has both, though r and s are tighter for one."""
+    instance = make(
+        kinds=(Kind(kind="h"), Kind(kind="b")),
+        shapes=(shape("exclusive", "rack"),),
+        inventory=(nodes("r", 2), nodes("s", 2, kind="b"), nodes("t", 3), nodes("t", 3, kind="b")),
+        projects=(Project(project="p", pool="top", mix="any", level="rack"),),
+        requests=(ask("p", 2, 2), ask("p", 2, 2, kind="b")),
+    )
+    assert granted(instance) == {("p", "h"): 2, ("p", "b"): 2}

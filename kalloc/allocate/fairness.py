@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 
 from kalloc.allocate.goals import Goal, goal_of, logarithms
@@ -39,8 +41,8 @@ class Sharer:
         """Return how many have at least a share over 0, as terms."""
         gpus = math.ceil(share * self.whole)
         if self.rungs:
-            firsts = [next((rung for amount, rung in rungs if amount >= gpus), None) for rungs in self.rungs]
-            return [(rung, 1) for rung in firsts if rung is not None]
+            places = ((bisect_left(rungs, (gpus, -1)), rungs) for rungs in self.rungs)
+            return [(rungs[place][1], 1) for place, rungs in places if place < len(rungs)]
         if gpus > self.most:
             return []
         if gpus not in self.over:
@@ -57,25 +59,38 @@ class Sharer:
             if self.over[gpus] in (below, above):
                 allocation.model.row([(above, 1), (below, -1)], None, 0)
 
-    def shares(self, search: Search) -> list[Fraction]:
-        """Return the shares at the best point so far."""
+    def held(self, search: Search) -> Counter[Fraction]:
+        """Return how many have each share at the best point so far."""
+        assert search.values is not None
         if not self.rungs:
-            return [search.of(self.terms) / self.whole]
-        found: list[Fraction] = []
-        for rungs in self.rungs:
-            counts = [search.of([(rung, 1)]) for _, rung in rungs]
-            for (gpus, _), here, above in zip(rungs, counts, [*counts[1:], 0], strict=True):
-                found += [gpus / self.whole] * (here - above)
-        return found + [Fraction(0)] * (self.count - len(found))
+            return Counter({search.of(self.terms) / self.whole: 1})
+        found: Counter[Fraction] = Counter()
+        for offer, rungs in enumerate(self.rungs):
+            counts = [int(search.values[rung]) for _, rung in rungs]
+            for share, here, above in zip(self.ladder[offer], counts, [*counts[1:], 0], strict=True):
+                found[share] += here - above
+        found[Fraction(0)] += self.count - found.total()
+        return +found
 
-    def steps(self) -> set[Fraction]:
-        """Return the shares that alike projects can have."""
-        return {gpus / self.whole for rungs in self.rungs for gpus, _ in rungs}
+    def share(self, search: Search) -> Fraction:
+        """Return the share of a sum at the best point so far."""
+        return search.of(self.terms) / self.whole
+
+    @cached_property
+    def ladder(self) -> tuple[tuple[Fraction, ...], ...]:
+        """Per offer, the shares that alike projects can have."""
+        return tuple(tuple(gpus / self.whole for gpus, _ in rungs) for rungs in self.rungs)
+
+    @cached_property
+    def steps(self) -> list[Fraction]:
+        """The shares that alike projects can have, ascending."""
+        return sorted({share for shares in self.ladder for share in shares})
 
     def above(self, share: Fraction) -> Fraction:
         """Return the smallest share over another that it could have: one GPU more, or the next rung."""
         if self.rungs:
-            return min((step for step in self.steps() if step > share), default=share + 1)
+            place = bisect_right(self.steps, share)
+            return self.steps[place] if place < len(self.steps) else share + 1
         return (math.floor(share * self.whole) + 1) / self.whole
 
 

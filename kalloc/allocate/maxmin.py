@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -17,6 +18,8 @@ SCALE = 10_000
 """Sums are pushed up together in steps of 1 / SCALE before they are told apart exactly."""
 PUSH_NODES = 200
 """Nodes of the branch-and-bound tree that a step on a large model may take."""
+LEAP_NODES = 5
+"""The same for a step of alike projects."""
 MOST_STEPS = 5
 """Times that the smallest share of a large model is raised once more before its bound is taken for good enough."""
 
@@ -41,6 +44,8 @@ def _by_counts(search: Search, everyone: Sequence[Sharer]) -> Settled:
     left = sum(one.count for one in everyone)
     profile: list[tuple[Fraction, int]] = []
     complete = True
+    if all(one.rungs for one in everyone):
+        _leap(search, everyone, left)
     while left and complete:
         _push_sums(search, everyone, left)
         share = _smallest(search, everyone, left)
@@ -54,8 +59,22 @@ def _by_counts(search: Search, everyone: Sequence[Sharer]) -> Settled:
             search.allocation.model.row(more, left, None)
     if not complete:
         _keep(search, everyone)
-    found = sorted(share for one in everyone for share in one.shares(search))
-    return Settled("fairness", found[0], found[0] if profile else None, complete, tuple(profile))
+    least = _smallest(search, everyone, sum(one.count for one in everyone))
+    return Settled("fairness", least, least if profile else None, complete, tuple(profile))
+
+
+def _leap(search: Search, everyone: Sequence[Sharer], left: int) -> None:
+    """Find by halving a point where all have the largest share that all can have; it only proposes the point."""
+    steps = sorted({share for one in everyone for share in one.steps})
+    low, high = 0, len(steps)
+    while low < high and not search.limits.over:
+        middle, before = (low + high) // 2, search.values
+        terms = _at_least(search, everyone, steps[middle])
+        answer = search.propose([(rung, -factor) for rung, factor in terms], LEAP_NODES)
+        if answer.value is not None and -answer.value >= left:
+            low = middle + 1
+        else:
+            high, search.values = middle, before
 
 
 def _push_sums(search: Search, everyone: Sequence[Sharer], left: int) -> None:
@@ -64,7 +83,7 @@ def _push_sums(search: Search, everyone: Sequence[Sharer], left: int) -> None:
     It only proposes a point: what is settled is proven afterwards. Alike projects need no push.
     """
     share, before = _smallest(search, everyone, left), search.values
-    rising = [one for one in everyone if one.shares(search)[0] >= share]
+    rising = [one for one in everyone if one.rungs or one.share(search) >= share]
     if len(rising) == left and not any(one.rungs for one in rising):
         push(search, rising, search.nodes)
         if _smallest(search, everyone, left) < share:
@@ -93,7 +112,12 @@ def _at_least(search: Search, everyone: Iterable[Sharer], share: Fraction) -> Te
 
 def _smallest(search: Search, everyone: Sequence[Sharer], left: int) -> Fraction:
     """Return the smallest of the ``left`` largest shares."""
-    return sorted((share for one in everyone for share in one.shares(search)), reverse=True)[left - 1]
+    held = sum((one.held(search) for one in everyone), Counter[Fraction]())
+    for share in sorted(held, reverse=True):
+        left -= held[share]
+        if left <= 0:
+            return share
+    raise ValueError("there are not so many shares")
 
 
 def _above(everyone: Iterable[Sharer], share: Fraction) -> Fraction:
@@ -148,7 +172,7 @@ class _Pools:
             self.gap = max(self.gap, (bound - share) / max(share, Fraction(1, 10**6)))
 
     def _share(self) -> Fraction:
-        return min(one.shares(self.search)[0] for one in self.rising)
+        return min(one.share(self.search) for one in self.rising)
 
     def _push(self) -> Fraction | None:
         """Look for a point where all that rise have more; return a bound of the share that all of them can have."""
@@ -167,7 +191,7 @@ class _Pools:
                 model.row_lower[rows[id(one)]] = _gpus(one, share)
             marks, size, length = self._marks(share), model.size, len(model.row_lower)
             answer = self.search.propose([(mark, -1) for mark in marks], PUSH_NODES)
-            above = [one for one in self.rising if one.shares(self.search)[0] > share]
+            above = [one for one in self.rising if one.share(self.search) > share]
             proven = answer.status is Status.OPTIMAL and len(above) == -(answer.value or 0)
             if proven and len(above) < len(self.rising):
                 only = self._nobody_else(marks, above)
@@ -176,7 +200,7 @@ class _Pools:
             self._forget(size - len(marks), length - len(marks))
             if len(above) < len(self.rising):
                 break
-        return share, [one for one in self.rising if one.shares(self.search)[0] > share], False
+        return share, [one for one in self.rising if one.share(self.search) > share], False
 
     def _marks(self, share: Fraction) -> list[int]:
         """Return variables that are 1 only where one that rises has more than a share."""

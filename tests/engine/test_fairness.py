@@ -94,12 +94,12 @@ def test_time_that_runs_out_leaves_no_share_worse_and_claims_nothing() -> None:
     prepare(allocation)
     search = Search(allocation, Limits())
     search.maximise([])
-    before = sorted(share for one in sharers(allocation, BY_PROJECT) for share in one.shares(search))
+    before = sorted(share for one in sharers(allocation, BY_PROJECT) for share in one.held(search).elements())
     search.limits = Limits(deadline=0.0)
     settled = maxmin(search, sharers(allocation, BY_PROJECT))
     assert not settled.complete and settled.bound is None
     assert settled.value >= before[0]
     search.limits = Limits()
     search.maximise([(variable, -1) for variable in allocation.served.values()])
-    after = sorted(share for one in sharers(allocation, BY_PROJECT) for share in one.shares(search))
+    after = sorted(share for one in sharers(allocation, BY_PROJECT) for share in one.held(search).elements())
     assert after >= before

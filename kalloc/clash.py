@@ -134,17 +134,35 @@ class _Rows:
 
     @cached_property
     def class_at(self) -> dict[int, int]:
-        """Class of the projects that a row asks to be served, for each row that does."""
-        found = {}
+        """Class of the projects that a row asks to be served, for each row that asks for those of one class."""
+        model, found = self.allocation.model, {}
         for row in self.allocation.clash:
-            if self.allocation.model.row_lower[row] is not None:
-                columns = self.allocation.model.row_columns[row]
-                found[row] = next((self.class_of[column] for column in columns if column in self.class_of), -1)
+            columns = [column for column in model.row_columns[row] if model.upper[column] or column in self.class_of]
+            classes = {self.class_of.get(column, -1) for column in columns}
+            if model.row_lower[row] is not None and classes - {-1} == classes and len(classes) <= 1:
+                found[row] = min(classes, default=-1)
         return found
+
+    @cached_property
+    def wide(self) -> frozenset[int]:
+        """Named rows that ask for more than the projects of one class, so that nobody may be left out beside them."""
+        lower = self.allocation.model.row_lower
+        return frozenset(row for row in self.allocation.clash if lower[row] is not None and row not in self.class_at)
+
+    @cached_property
+    def asking(self) -> bool:
+        """Whether a row without a name asks for anything, beyond what seats and sums are equal to."""
+        model = self.allocation.model
+        for row, (low, high) in enumerate(zip(model.row_lower, model.row_upper, strict=True)):
+            if low is not None and low != high and row not in self.allocation.clash:
+                classes = {self.class_of.get(column, -1) for column in model.row_columns[row]}
+                if len(classes) > 1 or low > 0:
+                    return True
+        return False
 
     def fewest(self, row: int) -> int:
         """Return the fewest GPUs of one project that a row asks to be served."""
-        index = self.class_at[row]
+        index = self.class_at.get(row, -1)
         offers = self.allocation.classes[index].offers if index >= 0 else ()
         return min((offer.first for offer in offers), default=1)
 
@@ -161,6 +179,8 @@ class _Rows:
         A group counts alike in every other row that is kept, and sits on the same nodes: its rows differ in size
         alone, so that where the others can be met without a smaller one, they can without a larger one.
         """
+        if self.asking or self.wide & frozenset(kept):
+            return [[row] for row in rows]
         groups: dict[object, list[int]] = defaultdict(list)
         for row in rows:
             groups[self._kind_of(row, kept)].append(row)
@@ -209,8 +229,9 @@ class _Rows:
         Projects that no row asks for get nothing, which is never in anybody's way, and are left out.
         """
         full, classes = self.allocation.model, self.allocation.classes
+        everybody = self.asking or bool(named & self.wide)
         asked = {self.class_at[row] for row in named & self.asked.keys()}
-        active = asked | {index for index, members in enumerate(classes) if members.kept} | {-1}
+        active = asked | {index for index, members in enumerate(classes) if members.kept or everybody} | {-1}
         model, place = Model(), dict[int, int]()
         for row in self._wanted(active, named):
             terms = []

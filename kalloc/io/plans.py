@@ -162,7 +162,8 @@ def read_summary(directory: Path) -> dict[str, Any]:
     Raises:
         InstanceError: with every defect of the file; what it says may still be untrue.
     """
-    return _read(directory, SUMMARY_FILE, Summary).model_dump(exclude_unset=True)
+    read = _read(directory, SUMMARY_FILE, Summary)
+    return {"curve": [], **read.model_dump(exclude_unset=True)}
 
 
 def stray_tables(plan: Plan, directory: Path) -> list[str]:

@@ -21,7 +21,8 @@ from files to a verified plan on disk, the start of Python included, other optio
 
 def committed() -> list[str]:
     """Return the names of the committed instances, large ones first."""
-    return ["korea-260k", "korea-2026-call1", *sorted(f"tiny/{path.name}" for path in (INSTANCES / "tiny").iterdir())]
+    korea = ["korea-260k", "korea-260k-policy", "korea-2026-call1", "korea-2026-call1-policy"]
+    return [*korea, *sorted(f"tiny/{path.name}" for path in (INSTANCES / "tiny").iterdir())]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

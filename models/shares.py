@@ -43,15 +43,17 @@ def parties(instance: Instance, tier: Tier) -> tuple[Party, ...]:
 def _projects(instance: Instance) -> Iterator[Party]:
     for row in instance.projects:
         keys = requests(instance, [row.project])
-        if keys:
+        if keys and row.project not in instance.policy.refused:
             asked = instance.most_requested(row.project)
             yield Party(row.project, keys, decimal(row.weight), asked, _amounts(instance, row.project))
 
 
 def _pools(instance: Instance, of_quota: bool) -> Iterator[Party]:
-    asking = {row.pool for row in instance.projects if instance.requests_of[row.project]}
+    refused = instance.policy.refused
+    admitted = [row for row in instance.projects if row.project not in refused]
+    asking = {row.pool for row in admitted if instance.requests_of[row.project]}
     for row in instance.pools:
-        projects = under(instance, row.pool)
+        projects = [project for project in under(instance, row.pool) if project not in refused]
         if of_quota:
             whole = quota_of(instance, row.pool) if projects else 0
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from fractions import Fraction
 from math import log1p
 from typing import Any
@@ -169,6 +170,22 @@ def test_profile_of_quotas() -> None:
     assert shares == ((Fraction(0), 1), (Fraction(22, 2 * 32), 1), (Fraction(26, 64), 1))
 
 
+def test_whom_a_call_refuses_has_no_share() -> None:
+    """Were r and s too late, only p and q would have shares, and only their pools; were all, there would be none."""
+    late = tuple(
+        row.model_copy(update={"applied": date(2026, 1, 29) if row.pool == "firm" else None}) for row in BASE.projects
+    )
+    closed = tuple(row.model_copy(update={"closes": date(2026, 1, 28)}) for row in BASE.pools)
+    instance = BASE.replace(pools=closed, projects=late)
+    seats = {project: nodes for project, nodes in SEATS.items() if project != "r"}
+    assert _score(_fairness(), instance, seats).profile == ((Fraction(1, 8), 1), (Fraction(3, 4), 1))
+    assert _score(_fairness(by="pool"), instance, seats).profile == ((Fraction(11, 36), 1), (Fraction(1, 2), 1))
+    all_late = tuple(row.model_copy(update={"applied": date(2026, 1, 29)}) for row in BASE.projects)
+    nobody = BASE.replace(pools=closed, projects=all_late)
+    assert [_score(_fairness(by=by), nobody, {}).profile for by in ("project", "pool")] == [(), ()]
+    assert _score(_fairness(by="pool", of="quota"), nobody, {}).profile == ()
+
+
 def test_equal_shares_are_counted_together() -> None:
     """Projects with the same share stand in one entry of the profile."""
     shares = _score(_fairness(), seats={"p": {"ar1": 8}, "r": {"ar2": 4}}).profile
@@ -309,6 +326,8 @@ def _claims(changes: dict[str, Any]) -> list[Violation]:
             "bound": None,
             "levels": {name: {"spans": s, "need": n, "bound": None} for name, (s, n) in levels.items()},
         },
+        "slots": slot_rows(CLAIMED, plan),
+        "blocks": block_rows(CLAIMED, plan),
     }
     return claims(CLAIMED, plan, summary)
 

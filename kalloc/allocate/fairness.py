@@ -104,7 +104,7 @@ def sharers(allocation: Allocation, tier: Tier) -> list[Sharer]:
 def _projects(allocation: Allocation) -> Iterator[Sharer]:
     instance = allocation.instance
     for index, members in enumerate(allocation.classes):
-        asked = instance.most_requested(members.members[0])
+        asked = instance.policy.asked(members.members[0])
         if not asked:
             continue
         weight = decimal(instance.project_of[members.members[0]].weight)
@@ -131,10 +131,12 @@ def _pools(allocation: Allocation, tier: Tier) -> Iterator[Sharer]:
 def wholes(instance: Instance, tier: Tier) -> dict[str, int]:
     """Return the pools that the tier compares, with the GPUs asked below each, or its quota."""
     asked: dict[str, int] = defaultdict(int)
+    own = set()
     for row in instance.projects:
-        for pool in instance.pool_tree.line(row.pool):
-            asked[pool] += instance.most_requested(row.project)
-    own = {row.pool for row in instance.projects if instance.most_requested(row.project)}
+        if gpus := instance.policy.asked(row.project):
+            own.add(row.pool)
+        for pool in instance.pool_tree.line(row.pool) if row.project not in instance.policy.refused else ():
+            asked[pool] += gpus
     if tier.of == "asked":
         return {row.pool: asked[row.pool] for row in instance.pools if row.pool in own}
     quotas: dict[str, dict[str, int]] = defaultdict(dict)

@@ -14,6 +14,8 @@ from kalloc.verify import Needs
 
 Bundle = Mapping[str, int]
 """GPUs by kind; kinds of which there are none are left out."""
+Children = tuple[int, ...]
+"""Free rooms of what a domain is made of, the largest first."""
 Spans = tuple[tuple[int, int], ...]
 """Per level the domains that are needed, and those that are spanned at least."""
 MOST_BUNDLES = 50_000
@@ -51,6 +53,7 @@ class Case:
         self.pools = sorted({row.pool for row in instance.projects})
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
         self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
+        self.domains = cache(self._domains)
 
     def _hosts(self, pool: str, kind: str) -> frozenset[str]:
         """Return the owners whose nodes of a kind may hold projects of a pool (rules `eligible` and `lend`)."""
@@ -69,6 +72,14 @@ class Case:
             for node in self.owned.get((owner, kind), ()):
                 found[self.domain[level][node]] += self.free[node]
         return found
+
+    def _domains(self, run: tuple[int, ...], kind: str, owners: frozenset[str], grain: int) -> list[Children]:
+        """Return the rooms of the last of some levels in every domain of the first, in grains, rounded up."""
+        above = dict(zip(self.domain[run[-1]], self.domain[run[0]], strict=True))
+        inside: dict[int, list[int]] = {}
+        for domain, gpus in self.rooms(run[-1], kind, owners).items():
+            inside.setdefault(above[domain], []).extend([-(-gpus // grain)] if gpus else [])
+        return [tuple(sorted(rooms, reverse=True)) for rooms in inside.values() if rooms]
 
     def kept(self, project: str, kind: str | None = None) -> dict[int, int]:
         """Return the GPUs that a project keeps by node, of one kind or of all."""

@@ -72,7 +72,6 @@ class Certificate:
             if level:
                 self._level(name, bound, entry["proof"])
             else:
-                self._foreseen()
                 prove = self._fragmentation if name == "fragmentation" else self._worth
                 prove(name, bound, entry["proof"], given)
         except RefusedError as error:
@@ -88,11 +87,12 @@ class Certificate:
         proven = fact(self.case, self.granted, facts[0])
         refuse_unless(bound <= proven, f"{proven} is proven, not {bound}")
 
-    def _foreseen(self) -> None:
-        """Refuse a proof about every plan where the plan at hand is none of those that it speaks of."""
+    def _plans(self, goal: str, floors: Mapping[str, int]) -> Plans:
+        """Return all plans as proofs see them; refused where the plan at hand is none of them."""
         for project in self.case.instance.project_of:
             foreseen = self.granted.get(project, {}) in self.case.bundles(project)
             refuse_unless(foreseen, f"project {project!r} gets what the proof does not foresee")
+        return Plans(self.case, goal, floors)
 
     def _floors(self, name: str) -> dict[str, int]:
         """Return what the plan reaches on the tiers before one, as far as projects add to them one by one."""
@@ -105,7 +105,7 @@ class Certificate:
         refuse_unless(name in TIERS, f"this program knows no proof for the tier {name!r}")
         case = self.case
         step = gcd(*(TIERS[name](case, p, some) for p in case.instance.project_of for some in case.bundles(p))) or 1
-        least = Plans(case, name, self._floors(name)).least(proof)
+        least = self._plans(name, self._floors(name)).least(proof)
         most = Fraction(floor(-least / step) * step, case.unit if name == "merit" else 1)
         refuse_unless(float(most) <= bound, f"{float(most)} is proven, not {bound}")
 
@@ -114,9 +114,9 @@ class Certificate:
         floors = self._floors(name)
         if "facts" in proof:
             if given is None and bound > 0:
-                Plans(self.case, "merit", {}).only(proof["only"], self.granted, floors["merit"])
+                self._plans("merit", {}).only(proof["only"], self.granted, floors["merit"])
             proven = score(self.case, self.granted, [self.document["facts"][number] for number in proof["facts"]])
         else:
             step = gcd(*self.case.weights) or 1
-            proven = ceil(Plans(self.case, name, floors).least(proof) / step) * step
+            proven = ceil(self._plans(name, floors).least(proof) / step) * step
         refuse_unless(bound <= max(0, proven), f"{proven} is proven, not {bound}")

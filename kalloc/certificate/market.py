@@ -14,10 +14,8 @@ from itertools import product
 from math import comb
 from typing import Any
 
-from kalloc.certificate.case import Bundle, Case, refuse_unless
+from kalloc.certificate.case import Bundle, Case, Children, refuse_unless
 
-Children = tuple[int, ...]
-"""Free rooms of what a domain is made of, the largest first."""
 MOST_ROOM, MOST_STATES = 300, 5_000
 """Grains of the largest domain that is looked at, and ways in which its children can be filled."""
 
@@ -38,21 +36,12 @@ class Market:
         refuse_unless(all(type(x) is int and x >= 0 for x in numbers), "grain, denominator, prices are whole numbers")
         refuse_unless(self.grain > 0 and self.denominator > 0, "grain and denominator are at least 1")
         refuse_unless(len(self.run) in (1, 2) and list(self.run) == sorted(set(self.run)), "one level, or two in order")
-        self.domains = [children for children in self._domains() if children]
+        self.domains = case.domains(self.run, self.kind, self.owners, self.grain)
         self.largest = max((sum(children) for children in self.domains), default=0)
         states = max((comb(len(children) + children[0], len(children)) for children in self.domains), default=1)
         refuse_unless(self.largest <= MOST_ROOM and states <= MOST_STATES, "domains are too large for this grain")
         self._values: dict[Children, int] = {}
         self._cuts = [0]
-
-    def _domains(self) -> list[Children]:
-        """Return the rooms of every domain, rounded up: what it is made of, or itself where there is one level."""
-        coarse, fine = self.case.domain[self.run[0]], self.case.domain[self.run[-1]]
-        above = dict(zip(fine, coarse, strict=True))
-        inside: dict[int, list[int]] = {}
-        for domain, gpus in self.case.rooms(self.run[-1], self.kind, self.owners).items():
-            inside.setdefault(above[domain], []).extend([-(-gpus // self.grain)] if gpus else [])
-        return [tuple(sorted(rooms, reverse=True)) for rooms in inside.values()]
 
     def worth(self, part: int) -> int:
         """Return the price of a part; beyond the last price it stays the same."""

@@ -26,6 +26,9 @@ MOST_NODES, MOST_BUNDLES = 3_000, 20_000
 MOST_PARTITIONS = 3
 """Ways to take levels together that are tried for a bound of every plan."""
 
+UNFIT = (RefusedError, ArithmeticError, ValueError, RecursionError)
+"""What an instance too large or too odd for proofs leads to: its bounds stay a solver's word."""
+
 Run = tuple[str, ...]
 """A level, or a level and the next finer one that costs something."""
 Proof = dict[str, Any]
@@ -86,19 +89,23 @@ class _Work:
         return [self.facts[run][0] for run in runs]
 
     def _tier(self, name: str, bound: float | None, given: str | None) -> Proof | None:
-        if bound is None:
+        if bound is None or name not in (*TIERS, "fragmentation"):
             return None
-        if name in TIERS:
-            return self._worth(name, bound)
-        return self._fragmentation(bound, given) if name == "fragmentation" else None
+        try:
+            return self._fragmentation(bound, given) if name == "fragmentation" else self._worth(name, bound)
+        except UNFIT:
+            return None
 
     def _level(self, name: str, bound: int | None) -> Proof | None:
         """Return a proof of the spans of a level: what projects need, or prices of parts."""
         if bound is None:
             return None
-        if self._without((name,)) >= bound:
-            return {"facts": []}
-        return {"facts": [(name,)]} if self._with((name,)) >= bound else None
+        try:
+            if self._without((name,)) >= bound:
+                return {"facts": []}
+            return {"facts": [(name,)]} if self._with((name,)) >= bound else None
+        except UNFIT:
+            return None
 
     def _without(self, run: Run) -> int:
         """Return what projects span at least, whatever others do."""

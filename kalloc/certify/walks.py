@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from kalloc.certificate.case import Bundle
-from kalloc.certificate.market import Children, Market, steps
+from kalloc.certificate.case import Bundle, Children
+from kalloc.certificate.market import Market, steps
 
 Parts = Counter[int]
 """How many parts there are of every size, in grains."""

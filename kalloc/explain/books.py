@@ -72,6 +72,12 @@ class Books:
         """Return the GPUs that background and what stays leave free on the nodes that serve a pool."""
         return sum(self._alone[owner, kind] for owner in self.serving(pool, kind))
 
+    def free_nodes_of(self, pool: str, kind: str) -> Mapping[int, int]:
+        """Return the nodes of a kind that serve a pool and have something free, with their free GPUs."""
+        row, serving = self.instance.topology.row, self.serving(pool, kind)
+        free = {node: gpus for node, gpus in enumerate(self._free_nodes) if gpus}
+        return {node: gpus for node, gpus in free.items() if row(node).kind == kind and row(node).owner in serving}
+
     def reach(self, pool: str, kind: str) -> int:
         """Return the free GPUs that one project more of a pool could take: within what owners still lend."""
         return self._within_lending(pool, kind, self._free_of_kind[kind])

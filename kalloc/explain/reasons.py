@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kalloc.explain import cases
+from kalloc.explain import cases, policy_cases
 from kalloc.explain.books import Served
 from kalloc.explain.cases import Case, Facts, score
 
@@ -84,6 +84,12 @@ REASONS = (
         whole=True,
     ),
     Reason(
+        "call",
+        policy_cases.call,
+        "It applied on {applied}, outside the call of pool {caller} ({window}).",
+        "신청일({applied})이 {caller} 풀의 공모 기간({window})에 해당하지 않습니다.",
+    ),
+    Reason(
         "step",
         cases.step,
         "One step of {step:,} more would be over what was asked for.",
@@ -94,6 +100,13 @@ REASONS = (
         cases.cap,
         "Pool {capping} caps each project at {cap:,} {kind}.",
         "{capping} 풀의 과제당 {kind} 상한은 {cap:,}장입니다.",
+    ),
+    Reason(
+        "limit",
+        policy_cases.limit,
+        "Limit {limit} allows {who} {cap:,}; they count {counted}, and {step:,} more would add {adds}.",
+        "{limit} 한도({who_ko})는 {cap:,}입니다. 현재 산정 수량은 {counted}이고, {step:,}장을 추가할 때 늘어나는 "
+        "수량은 {adds}입니다.",
     ),
     Reason(
         "other_kind",
@@ -124,6 +137,13 @@ REASONS = (
         "다른 풀이 대여하는 수량은 {lent:,}장이고, 그중 {others:,}장은 이미 차용되었습니다.",
     ),
     Reason(
+        "budget",
+        policy_cases.budget,
+        "Budget {budget} of pool {payer} is {won:,} won; {spent} are spent, and {step:,} more would cost {adds}.",
+        "{payer} 풀의 {budget} 예산은 {won:,}원입니다. 배정된 과제의 비용은 {spent}원이고, {step:,}장을 추가할 때 "
+        "필요한 비용은 {adds}원입니다.",
+    ),
+    Reason(
         "room",
         cases.room,
         "Nodes that serve pool {pool} have {room:,} {kind} beside what stays, and {needed:,} are needed.",
@@ -145,12 +165,28 @@ REASONS = (
         "{usable:,}장으로, 추가로 필요한 {step:,}장에 미치지 못합니다.",
     ),
     Reason(
+        "power",
+        policy_cases.power,
+        "On the nodes that serve pool {pool}, {free:,} {kind} are left, but power limit {power} leaves {usable:,} of "
+        "them to run, and {step:,} more are needed.",
+        "{pool} 풀에 제공되는 노드에 {kind} {free:,}장이 남아 있으나 전력 한도({power})에 따라 가동할 수 있는 수량은 "
+        "{usable:,}장으로, 추가로 필요한 {step:,}장에 미치지 못합니다.",
+    ),
+    Reason(
         "level",
         cases.level,
         "The whole project must sit in one {level}; none has more than {there:,} {kind} for it, and {needed:,} are "
         "needed.",
         "전량을 하나의 {level} 안에 배치하여야 하나, 한 {level} 안에서 확보할 수 있는 {kind} 물량은 최대 "
         "{there:,}장으로 필요한 {needed:,}장에 미치지 못합니다.",
+    ),
+    Reason(
+        "shape",
+        policy_cases.shape,
+        "Its GPUs must lie as its shapes say ({shapes}); among the {free:,} {kind} that are left no place was found "
+        "where {step:,} more do.",
+        "신청한 배치 형태({shapes})를 충족하여야 하나, 남은 {kind} {free:,}장에서 {step:,}장을 추가로 배치할 수 있는 "
+        "자리를 찾지 못하였습니다.",
     ),
     Reason(
         "no_merit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -67,6 +67,10 @@ class Policy:
                     found.add(row.project)
         return frozenset(found)
 
+    def asked(self, project: str) -> int:
+        """Return the most GPUs that a project could take of what it asks; 0 where a call refuses it."""
+        return 0 if project in self.refused else self.instance.most_requested(project)
+
     @cached_property
     def rates(self) -> Mapping[str, Mapping[str, Fraction]]:
         """What a GPU of each kind counts against each limit; kinds that do not count are missing."""
@@ -85,13 +89,44 @@ class Policy:
         found = []
         for limit in self.instance.limits:
             members: dict[str, list[str]] = {}
-            for row in self.instance.projects:
+            for row in self._candidates(limit):
                 name = subject_of(limit, row)
                 below = limit.pool is None or row.pool in self.instance.pool_tree.below[limit.pool]
                 if name is not None and below and limit.of in (None, name):
                     members.setdefault(name, []).append(row.project)
             found += [Subject(limit, name, tuple(projects)) for name, projects in members.items()]
         return tuple(found)
+
+    def _candidates(self, limit: Limit) -> Iterable[Project]:
+        """Return projects, in the order of the table, among which are all that a limit counts."""
+        if limit.of is not None:
+            return self._members.get((limit.per, limit.of), ())
+        if limit.pool is None:
+            return self.instance.projects
+        below = self.instance.pool_tree.below[limit.pool]
+        numbers = sorted(number for pool in below for number in self._of_pool.get(pool, ()))
+        return (self.instance.projects[number] for number in numbers)
+
+    @cached_property
+    def _members(self) -> Mapping[tuple[str, str | None], tuple[Project, ...]]:
+        """The projects of each applicant, group and region that a limit names."""
+        found: dict[tuple[str, str | None], list[Project]] = {}
+        for limit in self.instance.limits:
+            if limit.of is not None:
+                found[limit.per, limit.of] = []
+        for per in {per for per, _ in found}:
+            for row in self.instance.projects:
+                if (key := (per, getattr(row, per, None))) in found:
+                    found[key].append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @cached_property
+    def _of_pool(self) -> Mapping[str, list[int]]:
+        """The places in the table of the projects of each pool itself."""
+        found: dict[str, list[int]] = {}
+        for number, row in enumerate(self.instance.projects):
+            found.setdefault(row.pool, []).append(number)
+        return found
 
     @cached_property
     def _discounts(self) -> Mapping[str, Fraction]:
@@ -135,14 +170,22 @@ class Policy:
         found = []
         for row in self.instance.power:
             level = topology.levels.index(row.level)
-            nodes: dict[str, list[int]] = {}
-            for node, domain in enumerate(topology.domain[level].tolist()):
-                if topology.row(node).state == "up":
-                    nodes.setdefault(self.domain_name(level, domain), []).append(node)
-            for name, here in nodes.items():
+            for domain, nodes in self._nodes_up(level).items():
+                name = self.domain_name(level, domain)
                 if row.domain in (None, name):
-                    found.append(PowerDomain(row, name, tuple(here), self._left(row, here)))
+                    found.append(PowerDomain(row, name, tuple(nodes), self._left(row, nodes)))
         return tuple(found)
+
+    def _nodes_up(self, level: int) -> Mapping[int, list[int]]:
+        """Return the nodes that are up by domain of a level; two domains may have one name."""
+        topology, found = self.instance.topology, dict[int, list[int]]()
+        up = [row.state == "up" for row in topology.groups]
+        for node, (domain, group) in enumerate(
+            zip(topology.domain[level].tolist(), topology.group.tolist(), strict=True)
+        ):
+            if up[group]:
+                found.setdefault(domain, []).append(node)
+        return found
 
     def _left(self, row: Power, nodes: list[int]) -> Fraction:
         group, background = self.instance.topology.group, self.instance.background

@@ -127,7 +127,7 @@ def _parties(records: Records, tier: Tier) -> Iterable[Party]:
     instance = records.instance
     if tier.by == "project":
         for row in instance.projects:
-            if due := instance.most_requested(row.project):
+            if due := instance.policy.asked(row.project):
                 yield Party(sum(records.held.get(row.project, {}).values()), decimal(row.weight), due)
         return
     dues = _quotas(instance) if tier.of == "quota" else _asked(instance)
@@ -137,19 +137,20 @@ def _parties(records: Records, tier: Tier) -> Iterable[Party]:
 
 
 def _asked(instance: Instance) -> Mapping[str, int]:
-    """Return what is asked in and below every pool with a project of its own that asks for something."""
+    """Return what is asked in and below every pool with a project of its own that asks for something and may get it."""
     below: Counter[str] = Counter()
     own = set()
     for row in instance.projects:
-        if asked := instance.most_requested(row.project):
+        if asked := instance.policy.asked(row.project):
             own.add(row.pool)
             below.update(dict.fromkeys(instance.pool_tree.line(row.pool), asked))
     return {pool: asked for pool, asked in below.items() if pool in own}
 
 
 def _quotas(instance: Instance) -> Mapping[str, int]:
-    """Return the quota of every pool with a project in or below it: its row for all kinds, or the sum of its rows."""
-    peopled = {pool for row in instance.projects for pool in instance.pool_tree.line(row.pool)}
+    """Return the quota of every pool with a project in or below it that no call refuses: its row `*`, or their sum."""
+    admitted = (row for row in instance.projects if row.project not in instance.policy.refused)
+    peopled = {pool for row in admitted for pool in instance.pool_tree.line(row.pool)}
     found: Counter[str] = Counter()
     for row in instance.quotas:
         together = (row.pool, "*") in instance.pool_tree.quotas

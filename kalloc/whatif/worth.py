@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import ALL_KINDS, NodeGroup
+from kalloc.instance.rows import Row
 from kalloc.solver import Limits
 from kalloc.solving import solve
 from kalloc.whatif.part import part_of
@@ -26,8 +27,9 @@ class Step:
     """One rule or supply with one step more, all else as it is."""
 
     rule: str
-    """``quota``, ``borrow``, ``lend``, ``cap`` or ``nodes``."""
+    """``quota``, ``borrow``, ``lend``, ``cap``, ``limit``, ``budget``, ``power`` or ``nodes``."""
     pool: str
+    """The pool; of a limit, a budget and a power limit its name."""
     kind: str
     gpus: int
     """GPUs of one step: those of a node of the kind, the smallest for all kinds."""
@@ -46,6 +48,7 @@ class Worth:
     """The change of every tier; None where either value was not proven best."""
 
 
+POLICY = frozenset({"limit", "budget", "power"})
 SMALL_NODES = 300
 """Up to so many nodes each step is solved whole, seats and all; beyond, tiers that seats decide are left out."""
 
@@ -65,6 +68,7 @@ def steps_of(instance: Instance) -> list[Step]:
         gpus = _unit(instance, cap.kind)
         found.append(Step("cap", cap.pool, cap.kind, gpus, partial(_cap, cap, gpus)))
     groups = {(row.owner, row.kind): row for row in instance.inventory if row.state == "up"}
+    found += _policy(instance, list(groups.values()))
     found += [Step("nodes", *key, like.gpus, partial(_nodes, like)) for key, like in groups.items()]
     return found
 
@@ -131,6 +135,8 @@ class _Parts:
             grown = (pool for pool in tree.line(step.pool) if any((pool, kind) in tree.quotas for kind in kinds))
             touched = {pool for pool in tree.parent if tree.serves(step.pool, pool, step.kind)}
             touched.update(*(tree.below[pool] for pool in grown))
+        elif step.rule in POLICY:
+            touched = set(tree.parent)
         else:
             parent = tree.parent[step.pool] if step.rule in ("borrow", "lend") else None
             touched = set(tree.below[step.pool if parent is None else parent])
@@ -164,6 +170,33 @@ class _Parts:
             return settle(instance, self.limits, seated)
         except NoPlanError:
             return None
+
+
+def _policy(instance: Instance, groups: Sequence[NodeGroup]) -> Iterator[Step]:
+    """Yield a step of every limit, budget and power limit: what a node more counts, costs or draws, the largest."""
+    if not groups:
+        return
+    won = {row.kind: row.won for row in instance.kinds}
+    watts = {row.kind: row.watts for row in instance.kinds}
+    for row in (row for row in instance.limits if row.most is not None):
+        rates = instance.policy.rates[row.limit]
+        like = max(groups, key=lambda group: rates.get(group.kind, Fraction(0)) * group.gpus)
+        more = math.ceil(rates.get(like.kind, Fraction(0)) * like.gpus)
+        yield Step("limit", row.limit, like.kind, like.gpus, partial(_more, "limits", row, "most", more))
+    dear = max(groups, key=lambda group: won[group.kind] * group.gpus)
+    for budget in instance.budgets:
+        more = won[dear.kind] * dear.gpus
+        yield Step("budget", budget.budget, dear.kind, dear.gpus, partial(_more, "budgets", budget, "won", more))
+    hot = max(groups, key=lambda group: watts[group.kind] * group.gpus)
+    for power in instance.power:
+        kw = watts[hot.kind] * hot.gpus / 1000
+        yield Step("power", power.power, hot.kind, hot.gpus, partial(_more, "power", power, "kw", kw))
+
+
+def _more(table: str, row: Row, column: str, more: float, instance: Instance) -> Instance:
+    """Return an instance where a cell of one row of a table is larger."""
+    larger = row.model_copy(update={column: getattr(row, column) + more})
+    return instance.replace(**{table: tuple(larger if other == row else other for other in getattr(instance, table))})
 
 
 def _less(late: Fraction | None, early: Fraction | None) -> Fraction | None:

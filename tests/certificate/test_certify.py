@@ -73,6 +73,18 @@ def test_the_checker_knows_most_of_what_is_shipped() -> None:
     assert sum(is_known(kalloc.load(path)) for path in SHIPPED) >= 14
 
 
+def test_too_many_amounts_stay_a_solvers_word() -> None:
+    """A project with too many amounts to choose from costs its merit the proof, and nobody the plan."""
+    small = kalloc.load(INSTANCES / "tiny" / "cap")
+    nodes = (small.inventory[0].model_copy(update={"count": 1, "gpus": 100_000}), *small.inventory[1:])
+    ask = small.requests[0].model_copy(update={"project": "b", "min": 1, "max": 90_000, "step": 1})
+    instance = small.replace(inventory=nodes, requests=(ask,))
+    result = solved(instance)
+    lines = {line.name: line for line in read(instance, result, document_of(result)).lines()}
+    assert not lines["merit"].certified and not lines["merit"].trouble
+    assert lines["fragmentation"].certified and lines["spans of node"].certified
+
+
 @pytest.mark.long
 def test_every_bound_of_the_whole_nation_is_certified() -> None:
     """All bounds of korea-260k are proven by facts, in less than a fifth of the time that the solve took."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import Any
 
 import pytest
@@ -173,6 +174,21 @@ def test_fairness_by_pool(of: str, profile: tuple[tuple[float, int], ...], expec
     tiers, granted = proven(instance)
     flat = tuple(share for share, count in tiers["fairness"].profile for _ in range(count))
     assert (flat, granted) == (tuple(share for share, _ in profile), expected)
+
+
+@pytest.mark.parametrize("by", [{}, {"by": "pool"}, {"by": "pool", "of": "quota"}], ids=["project", "asked", "quota"])
+def test_fairness_does_not_compare_whom_a_call_refuses(by: dict[str, str]) -> None:
+    """Who applied too late has no share, and a pool that has only such projects has none: p has 4 of 4, or of 8."""
+    instance = decided(
+        {"name": "fairness", **by},
+        pools=(TREE[0], Pool(pool="a", parent="top", closes=date(2026, 1, 28)), Pool(pool="b", parent="top")),
+        quotas=(Quota(pool="a", kind="h", gpus=6), Quota(pool="b", kind="h", gpus=8)),
+        inventory=(nodes("r", 4),),
+        projects=(Project(project="late", pool="a", applied=date(2026, 1, 29)), Project(project="p", pool="b")),
+        requests=(ask("late", 1, 4), ask("p", 1, 4)),
+    )
+    tiers, granted = proven(instance)
+    assert (tiers["fairness"].profile, granted) == (((0.5 if "of" in by else 1.0, 1),), {"p": 4})
 
 
 def test_fairness_by_pool_of_what_it_asked_counts_all_below() -> None:

@@ -149,7 +149,8 @@ def budgets(instance: Instance, gets: Gets) -> bool:
 def shares(instance: Instance, tier: Tier, gets: Gets) -> list[tuple[Fraction, int, int]]:
     """Return weight, GPUs and the whole of all that have a share."""
     asked: dict[str, int] = {}
-    for project in instance.projects:
+    admitted = [row for row in instance.projects if call(instance, row)]
+    for project in admitted:
         most = [row.max for row in instance.requests if row.project == project.project]
         if most:
             asked[project.project] = sum(most) if project.mix == "any" else max(most)
@@ -158,7 +159,7 @@ def shares(instance: Instance, tier: Tier, gets: Gets) -> list[tuple[Fraction, i
         return [(exact(rows[name].weight), sum(gets[name].values()), most) for name, most in asked.items()]
     found = []
     for pool in instance.pools:
-        below = [row for row in instance.projects if pool.pool in line(instance, row.pool)]
+        below = [row for row in admitted if pool.pool in line(instance, row.pool)]
         used = sum(sum(gets[row.project].values()) for row in below)
         if tier.of == "asked":
             own = any(row.pool == pool.pool and row.project in asked for row in below)

@@ -171,14 +171,28 @@ def test_fairness_maxmin_by_project(free: int, expected: dict[str, int], profile
 
 
 def test_fairness_maxmin_goes_on_beyond_who_gets_nothing() -> None:
-    """One applied too late and stays at 0, and one asks nothing: the other shares are still as even as can be."""
+    """One asks for more than there is and stays at 0, and one asks nothing: the others are still as even as can be."""
     instance = make(
-        pools=(Pool(pool="top", closes=date(2026, 1, 28)),),
         inventory=(nodes("r", 4),),
-        projects=(project("a", applied=date(2026, 1, 29)), project("b"), project("c"), project("idle")),
-        requests=(ask("a", 1, 4), ask("b", 1, 4), ask("c", 1, 4)),
+        projects=(project("a"), project("b"), project("c"), project("idle")),
+        requests=(ask("a", 5, 5), ask("b", 1, 4), ask("c", 1, 4)),
     )
     assert decided(instance, MAXMIN).tiers[0].profile == (Fraction(0), Fraction(1, 2), Fraction(1, 2))
+
+
+@pytest.mark.parametrize("by", [{}, {"by": "pool", "of": "asked"}, {"by": "pool", "of": "quota"}])
+def test_fairness_maxmin_leaves_out_whom_a_call_refuses(by: dict[str, str]) -> None:
+    """One of two pools has only a project that applied too late: the other's alone has a share, 4 of 4."""
+    instance = make(
+        pools=(
+            Pool(pool="top"), Pool(pool="a", parent="top", closes=date(2026, 1, 28)), Pool(pool="b", parent="top")
+        ),
+        quotas=(Quota(pool="a", kind="h", gpus=4), Quota(pool="b", kind="h", gpus=4)),
+        inventory=(nodes("r", 4),),
+        projects=(project("late", pool="a", applied=date(2026, 1, 29)), project("p", pool="b")),
+        requests=(ask("late", 1, 4), ask("p", 1, 4)),
+    )
+    assert decided(instance, {**MAXMIN, **by}).tiers[0].profile == (Fraction(1),)
 
 
 def test_fairness_maxmin_divides_by_the_weight() -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from kalloc.errors import InfeasibleError, NoPlanError
-from kalloc.instance import Cap, Instance, Pool, Project, Quota
+from kalloc.instance import Budget, Cap, Instance, Kind, Limit, Pool, Power, Project, Quota
 from kalloc.whatif import worth as module
 from kalloc.whatif.worth import steps_of, worth
 from tests.models.small import ask, make, nodes, sow
@@ -77,6 +77,27 @@ def test_steps() -> None:
     )
     steps = [(step.rule, step.pool, step.gpus) for step in steps_of(instance)]
     assert steps == [("quota", "a", 4), ("borrow", "a", 4), ("quota", "b", 4), ("nodes", "b", 4)]
+
+
+def test_policy() -> None:
+    """A node more of a limit, of a budget in won, and of power in kW, each worth what it lets through."""
+    instance = make(
+        kinds=(Kind(kind="h", won=100, watts=500),),
+        inventory=(nodes("r", 2, count=8),),
+        limits=(Limit(limit="each", per="project", kind="h", most=4),),
+        budgets=(Budget(budget="year", pool="top", won=900),),
+        power=(Power(power="rack", level="rack", kw=5),),
+        projects=tuple(Project(project=name, pool="top", merit=3) for name in "pq"),
+        requests=(ask("p", 1, 9), ask("q", 1, 9)),
+    )
+    found = {rule: gain for (rule, _, _), gain in table(instance).items()}
+    assert found == {"limit": 3, "budget": 0, "power": 0, "nodes": 0}
+    tight = instance.replace(budgets=(Budget(budget="year", pool="top", won=400),))
+    found = {rule: gain for (rule, _, _), gain in table(tight).items()}
+    assert found == {"limit": 0, "budget": 6, "power": 0, "nodes": 0}
+    cold = instance.replace(power=(Power(power="rack", level="rack", kw=2),))
+    found = {rule: gain for (rule, _, _), gain in table(cold).items()}
+    assert found == {"limit": 0, "budget": 0, "power": 6, "nodes": 0}
 
 
 def test_no_time() -> None:

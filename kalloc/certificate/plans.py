@@ -59,7 +59,10 @@ def step_of(case: Case, pools: Collection[str], kind: str) -> int:
     return gcd(*(number for row in rows for number in (instance.amounts(row).start, instance.step(row)))) or 1
 
 
-TIERS: dict[str, Callable[[Case, str, Bundle], int]] = {"merit": Case.merit}
+TIERS: dict[str, Callable[[Case, str, Bundle], int]] = {
+    "merit": Case.merit,
+    "served": lambda case, project, bundle: int(bool(bundle)),
+}
 """Tiers to which every project adds what its bundle is worth, a whole number; the more the better."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import kalloc
+from kalloc.certificate.plans import TIERS
 from kalloc.certify import certify
 from kalloc.instance import Head, Instance
 from tests.certificate.proofs import document_of, read, solved
@@ -54,7 +55,7 @@ def is_known(instance: Instance) -> bool:
     tables = {name: rows for name, rows in told.items() if name not in Head.model_fields}
     columns = all(set(row) <= KNOWN.get(name, set()) | {"source", "note"} for name in tables for row in tables[name])
     tiers = {str(getattr(tier, "name", tier)) for tier in instance.objective.tiers}
-    return columns and tiers <= {"merit", "fragmentation"}
+    return columns and tiers <= {*TIERS, "fragmentation"}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)

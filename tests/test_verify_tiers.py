@@ -313,8 +313,6 @@ def _claims(changes: dict[str, Any]) -> list[Violation]:
         tiers[name][key] = value
     levels = {"site": (4, 3), "rack": (5, 3), "node": (6, 5)}
     summary = {
-        "slots": slot_rows(CLAIMED, plan),
-        "blocks": block_rows(CLAIMED, plan),
         "instance": {"name": "tiers", "sha256": CLAIMED.sha256, "gpus": 64, "nodes": 8, "projects": 5},
         "termination": "optimal",
         "solution": "feasible",

@@ -118,6 +118,8 @@ class TierResult:
     """Of a tier of many values: each of them from the first on, and how often it is there."""
     complete: bool = True
     """Of a tier of many values: whether all of them are proven, not the first alone."""
+    profile_gap: float | None = None
+    """Of a tier of many values: the largest relative gap of any of them, where each has a bound."""
 
     @property
     def gap(self) -> float | None:
@@ -129,7 +131,9 @@ class TierResult:
     def summary(self) -> dict[str, Any]:
         """Return the tier as the summary has it; the profile only where there is one."""
         entry = {"name": self.name, "value": self.value, "bound": self.bound, "gap": self.gap, "given": self.given}
-        return entry | ({"profile": [list(pair) for pair in self.profile]} if self.profile else {})
+        if not self.profile:
+            return entry
+        return entry | {"profile": [list(pair) for pair in self.profile], "profile_gap": self.profile_gap}
 
 
 @dataclass(frozen=True)

@@ -90,11 +90,13 @@ def _tier(instance: Instance, tier: Tier, settled: Settled | None, value: Score)
     else:
         bound = None if settled is None else settled.bound
     complete = settled is None or settled.complete
+    gap = None
+    if profile and settled is not None and _listed(value.profile) >= _listed(settled.profile):
+        gap = None if settled.gap is None else float(settled.gap)
     if tier.name == "ranked" and bound != exact:
         bound = None
-    if bound is None:
-        return TierResult(tier.name, float(exact), None, None, profile, complete)
-    return TierResult(tier.name, float(exact), _outward(tier.name, bound, exact), None, profile, complete)
+    shown = None if bound is None else _outward(tier.name, bound, exact)
+    return TierResult(tier.name, float(exact), shown, None, profile, complete, gap)
 
 
 def reservable(instance: Instance, tier: Tier) -> Fraction:

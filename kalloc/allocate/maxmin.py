@@ -60,7 +60,8 @@ def _by_counts(search: Search, everyone: Sequence[Sharer]) -> Settled:
     if not complete:
         _keep(search, everyone)
     least = _smallest(search, everyone, sum(one.count for one in everyone))
-    return Settled("fairness", least, least if profile else None, complete, tuple(profile))
+    gap = Fraction(0) if complete else None
+    return Settled("fairness", least, least if profile else None, complete, tuple(profile), gap)
 
 
 def _leap(search: Search, everyone: Sequence[Sharer], left: int) -> None:

@@ -73,6 +73,11 @@ class Tier(_Part):
     profile: list[Pair] | None = Field(
         None, description="`fairness` with `maxmin`: each share, ascending, and how many have it."
     )
+    profile_gap: Number | None = Field(
+        default=None,
+        description="Of the tier `fairness` with the rule `maxmin`: the largest relative gap of any share, given those "
+        "before it; null when one of them has no bound.",
+    )
 
 
 class Gpus(_Part):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kalloc.explain.ledgers import Ledgers, least
+from kalloc.explain.seating import Seating
 from kalloc.verify import Records
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class Books:
     def __init__(self, instance: Instance, plan: Plan) -> None:
         self.instance = instance
         self.records = Records.of(instance, plan)
+        self.deciding = next((name for name in instance.objective.names if name in ("merit", "ranked")), None)
+        """The tier by which merit decides, None where none does."""
+        self.alone_somewhere = any(row.shape == "exclusive" for row in instance.shapes)
+        """Whether some project wants domains for itself."""
         self._domains: dict[tuple[str, int], Mapping[int, Mapping[str, int]]] = {}
         self._reach: dict[tuple[str, str, int], dict[int, int]] = {}
         self._serving: dict[tuple[str, str], frozenset[str]] = {}
@@ -72,12 +78,6 @@ class Books:
         """Return the GPUs that background and what stays leave free on the nodes that serve a pool."""
         return sum(self._alone[owner, kind] for owner in self.serving(pool, kind))
 
-    def free_nodes_of(self, pool: str, kind: str) -> Mapping[int, int]:
-        """Return the nodes of a kind that serve a pool and have something free, with their free GPUs."""
-        row, serving = self.instance.topology.row, self.serving(pool, kind)
-        free = {node: gpus for node, gpus in enumerate(self._free_nodes) if gpus}
-        return {node: gpus for node, gpus in free.items() if row(node).kind == kind and row(node).owner in serving}
-
     def reach(self, pool: str, kind: str) -> int:
         """Return the free GPUs that one project more of a pool could take: within what owners still lend."""
         return self._within_lending(pool, kind, self._free_of_kind[kind])
@@ -97,13 +97,28 @@ class Books:
 
         Projects that must be served, or keep GPUs, were not chosen by merit and do not count.
         """
-        return _least(self._served_by_quota.get((row.pool, row.kind), []), project)
+        return least(self._served_by_quota.get((row.pool, row.kind), []), project)
 
     def last_on_nodes(self, pool: str, kind: str, project: str) -> Served | None:
         """Return the same of the others that sit on the nodes of a kind that serve a pool."""
         every = (self._served_by_owner.get((owner, kind), []) for owner in self.serving(pool, kind))
-        least = (_least(served, project) for served in every)
-        return min((served for served in least if served is not None), key=_order, default=None)
+        firsts = (least(served, project) for served in every)
+        return min((served for served in firsts if served is not None), key=self._order, default=None)
+
+    @cached_property
+    def ledgers(self) -> Ledgers:
+        """The accounts of limits and budgets."""
+        return Ledgers(self.instance, self.records, sorted(self._chosen, key=self._order))
+
+    @cached_property
+    def seats(self) -> Seating:
+        """What shapes and limits on power leave of the nodes."""
+        return Seating(self.instance, self.records)
+
+    def _order(self, served: Served) -> tuple[Fraction, str, str]:
+        """Return where a grant stands among others: by what it adds to merit, or where that ranks, by its merit."""
+        rank = Fraction(repr(served.merit)) if self.deciding == "ranked" else served.worth
+        return rank, served.project, served.kind
 
     @cached_property
     def _lines(self) -> Mapping[str, tuple[str, ...]]:
@@ -205,7 +220,7 @@ class Books:
         for served in self._chosen:
             for row in self.rows(self.instance.project_of[served.project].pool, served.kind):
                 found[row.pool, row.kind].append(served)
-        return {key: sorted(every, key=_order) for key, every in found.items()}
+        return {key: sorted(every, key=self._order) for key, every in found.items()}
 
     @cached_property
     def _served_by_owner(self) -> Mapping[tuple[str, str], list[Served]]:
@@ -214,13 +229,4 @@ class Books:
             rows = map(self.instance.topology.row, self.records.seats.get(served.project, {}))
             for owner in {row.owner for row in rows if row.kind == served.kind}:
                 found[owner, served.kind].append(served)
-        return {key: sorted(every, key=_order) for key, every in found.items()}
-
-
-def _order(served: Served) -> tuple[Fraction, str, str]:
-    return served.worth, served.project, served.kind
-
-
-def _least(served: Iterable[Served], project: str) -> Served | None:
-    """Return the first who is another project."""
-    return next((one for one in served if one.project != project), None)
+        return {key: sorted(every, key=self._order) for key, every in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kalloc.explain.books import ALL, Books
+from kalloc.explain.orders import order_of
 
 if TYPE_CHECKING:
     from kalloc.instance import Project, Quota, Request
@@ -46,9 +48,36 @@ class Case:
 
     @cached_property
     def step(self) -> int:
-        """The GPUs between what it gets and the next amount."""
+        """The GPUs between what it gets and the next amount, as far as its shapes allow one."""
+        amount = self.next_amount
         step = self.books.instance.step(self.request)
-        return step if self.gets else self.request.min or step
+        first = step if self.gets else self.request.min or step
+        return first if amount is None else amount - self.gets
+
+    @cached_property
+    def next_amount(self) -> int | None:
+        """The next amount that its shapes allow beside its other kinds; None where there is none up to its max."""
+        step = self.books.instance.step(self.request)
+        first = self.gets + step if self.gets else self.request.min or step
+        multiple = self.books.seats.multiple(self.project.project, self.kind, self.single)
+        common = math.gcd(step, multiple)
+        missing, period = -(first + self.others) % multiple, multiple // common
+        if missing % common:
+            return None
+        steps = missing // common * pow(step // common, -1, period) % period
+        amount = first + steps * step
+        return amount if amount <= self.request.max else None
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether all GPUs of the project are of this kind."""
+        return self.project.mix == "one" or len(self.books.instance.requests_of[self.project.project]) == 1
+
+    @property
+    def others(self) -> int:
+        """The GPUs of other kinds that it keeps besides."""
+        bundle = self.books.records.granted.get(self.project.project, {})
+        return 0 if self.single else sum(bundle.values()) - self.gets
 
     @property
     def worth(self) -> Fraction:
@@ -139,11 +168,18 @@ def room(case: Case) -> Facts | None:
 
 
 def outranked(case: Case) -> Facts | None:
-    """The nodes that serve it have less free than one step: the rest went to projects that count for more."""
-    free = case.books.free(case.pool, case.kind)
+    """The nodes that serve it have less free for it than one step: the rest went to other projects."""
+    books = case.books
+    closed = books.seats.closed(case.pool, case.kind, case.project.project) if books.alone_somewhere else 0
+    free = case.books.free(case.pool, case.kind) - closed
     if free >= case.step:
         return None
-    return {"free": free, "last": case.books.last_on_nodes(case.pool, case.kind, case.project.project)}
+    last = case.books.last_on_nodes(case.pool, case.kind, case.project.project)
+    shut = {"beside": "", "beside_ko": ""}
+    if closed:
+        shut["beside"] = f" ({closed:,} more are where others must be alone)"
+        shut["beside_ko"] = f"(다른 과제가 단독으로 사용하는 구역의 {closed:,}장 제외)"
+    return {"free": free, "last": last, **shut}
 
 
 def lend(case: Case) -> Facts | None:
@@ -175,13 +211,24 @@ def level(case: Case) -> Facts | None:
 
 
 def no_merit(case: Case) -> Facts | None:
-    """GPUs of this kind add nothing to the merit of the plan."""
-    return {} if case.worth == 0 else None
+    """GPUs of this kind add nothing to merit, and no tier wants them for anything else."""
+    objective = case.books.instance.objective
+    ranks = case.books.deciding == "ranked"
+    worth = case.books.instance.value(case.request) if ranks else case.worth
+    if worth or case.books.deciding is None or not set(objective.names) <= {"merit", "ranked", *OF_PLACES}:
+        return None
+    return {}
 
 
 def spare(case: Case) -> Facts | None:
-    """One step more would fit beside the plan as it is: the plan is not the best that there is, or others decide."""
-    return {"free": case.books.free(case.pool, case.kind)}
+    """No single rule forbids one step more: the plan is not the best that there is, or others decide."""
+    instance = case.books.instance
+    bound = bool(instance.power or instance.shapes or case.project.level)
+    return {"free": case.books.free(case.pool, case.kind), "variant": int(bound), **order_of(instance)}
+
+
+OF_PLACES = ("fragmentation", "reserve")
+"""Tiers that look only at where projects sit."""
 
 
 def _what(kind: str) -> Facts:

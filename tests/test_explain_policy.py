@@ -244,6 +244,21 @@ def test_no_merit_only_where_no_other_tier_wants_them(tiers: tuple[str, ...], co
     assert sentences(instance, plan_of(instance, {}))[0].code == code
 
 
+def test_spare_of_a_balance() -> None:
+    """Half and half: with 2 of each, a third of p makes 3 of 5, half a GPU too many, and q half a GPU too few."""
+    instance = posed(
+        P.model_copy(update={"group": "industry"}),
+        Q.model_copy(update={"group": "academia"}),
+        tiers=("balance", "utilisation"),
+        groups=(Group(group="industry", share=50), Group(group="academia", share=50)),
+        requests=(ask("p", 1, 5), ask("q", 1, 2)),
+    )
+    grant = said(instance)
+    assert (grant.reason, grant.gpus) == ("spare", 2)
+    assert "the GPUs off the target shares of groups would rise from 0 to 1, and no tier before" in grant.sentence
+    assert "목표 비율과의 차이가 0장에서 1장으로 늘어나며" in grant.sentence_ko
+
+
 def test_tiers_are_named_as_in_the_report() -> None:
     """The tiers have the same names in reasons and in the report."""
     for place, lang in enumerate(("en", "ko")):

@@ -106,6 +106,14 @@ class Books:
         return min((served for served in firsts if served is not None), key=self._order, default=None)
 
     @cached_property
+    def of_groups(self) -> Mapping[str | None, int]:
+        """The GPUs that the projects of each group are granted, and under None those of projects without a group."""
+        found: dict[str | None, int] = defaultdict(int)
+        for project, bundle in self.records.granted.items():
+            found[self.instance.project_of[project].group] += sum(bundle.values())
+        return dict(found)
+
+    @cached_property
     def ledgers(self) -> Ledgers:
         """The accounts of limits and budgets."""
         return Ledgers(self.instance, self.records, sorted(self._chosen, key=self._order))

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kalloc.explain.books import ALL, Books
-from kalloc.explain.orders import order_of
+from kalloc.explain.orders import balance_leads, off_target, order_of
 
 if TYPE_CHECKING:
     from kalloc.instance import Project, Quota, Request
@@ -222,7 +222,12 @@ def no_merit(case: Case) -> Facts | None:
 
 def spare(case: Case) -> Facts | None:
     """No single rule forbids one step more: the plan is not the best that there is, or others decide."""
-    instance = case.books.instance
+    instance, got, group = case.books.instance, case.books.of_groups, case.project.group
+    if balance_leads(instance):
+        now, then = off_target(instance, got), off_target(instance, {**got, group: got.get(group, 0) + case.step})
+        if then > now:
+            free = case.books.free(case.pool, case.kind)
+            return {"variant": 2, "free": free, "off": score(now), "then": score(then)}
     bound = bool(instance.power or instance.shapes or case.project.level)
     return {"free": case.books.free(case.pool, case.kind), "variant": int(bound), **order_of(instance)}
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from kalloc.instance.policy import decimal
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -28,6 +31,26 @@ def order_of(instance: Instance) -> Mapping[str, str]:
     """Return the tiers in their order, in both languages."""
     words = [TIER_WORDS[name] for name in instance.objective.names]
     return {"order": "; ".join(en for en, _ in words), "order_ko": ", ".join(ko for _, ko in words)}
+
+
+GAINS = {"merit", "ranked", "fairness", "served", "utilisation", "guarantees"}
+"""Tiers that may gain when a project gets more."""
+
+
+def balance_leads(instance: Instance) -> bool:
+    """Tell whether the tier `balance` comes before every tier that may gain when a project gets more."""
+    names = instance.objective.names
+    return "balance" in names and not GAINS & set(names[: names.index("balance")])
+
+
+def off_target(instance: Instance, got: Mapping[str | None, int]) -> Fraction:
+    """Return the GPUs by which groups that got so many are off their share, beyond their tolerance."""
+    total, off = sum(got.values()), Fraction(0)
+    for row in instance.groups:
+        if row.share is not None:
+            share, tolerance = decimal(row.share) / 100, decimal(row.tolerance) / 100
+            off += max(Fraction(0), abs(got.get(row.group, 0) - share * total) - tolerance * total)
+    return off
 
 
 def before_merit(instance: Instance) -> Mapping[str, str]:

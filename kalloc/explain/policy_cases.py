@@ -85,7 +85,9 @@ def power(case: Case) -> Facts | None:
     powers = [*(f"{name} has {kw} kW left" for name, kw in names), *([f"{more} more"] if more > 0 else [])]
     powers_ko = [*(f"{name} 잔여 전력 {kw}kW" for name, kw in names), *([f"외 {more}건"] if more > 0 else [])]
     free = case.books.free(case.pool, case.kind)
-    return {"free": free, "usable": usable, "powers": "; ".join(powers), "powers_ko": ", ".join(powers_ko)}
+    texts = {"powers": "; ".join(powers), "powers_ko": ", ".join(powers_ko)}
+    last = case.books.last_on_nodes(case.pool, case.kind, case.project.project)
+    return {"free": free, "usable": usable, **texts, "last": last}
 
 
 def shape(case: Case) -> Facts | None:
@@ -109,7 +111,8 @@ def shape(case: Case) -> Facts | None:
             figures = {"open": room.open, "domains": room.domains, "room": room.gpus, "needed": needed}
             beside, beside_ko = ALONE if not others else BESIDE
             where = {"level": instance.topology.levels[room.level], "beside": beside, "beside_ko": beside_ko}
-            return {"variant": 2 if powered else 0, **figures, **where, **_shapes(case)}
+            last = case.books.last_on_nodes(case.pool, case.kind, project.project) if others else None
+            return {"variant": 2 if powered else 0, **figures, **where, **_shapes(case), "last": last}
     return None
 
 

@@ -258,6 +258,13 @@ REASONS = (
                 "우선순위({order_ko})에 따른 이득이 없거나, 모든 규칙을 함께 충족하는 자리가 없거나, 최적으로 증명되기 "
                 "전에 계획이 확정되었습니다.",
             ),
+            (
+                "Of the {free:,} that are left, no rule by itself forbids another {step:,}, but with them the GPUs off "
+                "the target shares of groups would rise from {off} to {then}, and no tier before that one would gain.",
+                "남은 {free:,}장에서 {step:,}장을 추가로 배정하는 것을 단독으로 제한하는 규칙은 없으나, 추가로 "
+                "배정하면 신청자 유형별 목표 비율과의 차이가 {off}장에서 {then}장으로 늘어나며, 이보다 우선하는 "
+                "목표에는 이득이 없습니다.",
+            ),
         ),
     ),
 )

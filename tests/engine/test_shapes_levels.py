@@ -224,5 +224,5 @@ def test_large_units_filled_by_any_projects(units: int, nodes: int, grain: int) 
         most = dice.choice([4, 16, 40, 8 * nodes // grain // 2])
         sizes.append(min(left, dice.randint(1, most)))
         left -= sizes[-1]
-    result = checked(nation.ask(*(grain * size for size in sizes)).make(), time_limit=30)
+    result = checked(nation.ask(*(grain * size for size in sizes)).make(), time_limit=120)
     assert fits(result) and result.termination != Termination.TIME_LIMIT

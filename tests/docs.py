@@ -3,7 +3,8 @@
 A block of ``python`` prints what the block of ``text`` right after it shows. A block of ``console`` has commands after
 ``$`` and what they print on standard output. A block under a line that is nothing but a path is that file. Blocks of
 ``sh`` are for the reader: they install, or never end. A page with cells, blocks of ``{code-cell} python``, is a
-notebook: they are run, and what they print is for the reader.
+notebook: they are run, and what they print is for the reader. Where the site is to leave that out
+(``remove_code_outputs``), the page itself shows it, and cells are held to it as blocks of ``python`` are.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*|\{[\w-]+\}[^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CELL = "{code-cell} python"
+REMOVED = re.compile(r"\A---\n.*?^  remove_code_outputs: true\n.*?^---$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"^`([\w./-]+)`\s*\Z", re.MULTILINE)
 SHELL = f'kalloc() {{ "{sys.executable}" -m kalloc "$@"; }}\npython() {{ "{sys.executable}" "$@"; }}\n'
 MASKS = (
@@ -80,6 +82,7 @@ def run(page: Path, scratch: Path) -> Iterator[Shown]:
     """
     (scratch / "instances").symlink_to(ROOT / "instances")
     names: dict[str, Any] = {"__name__": page.stem}
+    shown = ("python", CELL) if REMOVED.match(page.read_text(encoding="utf-8")) else ("python",)
     for block, after in pairwise([*blocks(page), None]):
         assert block is not None
         if block.path is not None:
@@ -87,15 +90,15 @@ def run(page: Path, scratch: Path) -> Iterator[Shown]:
             (scratch / block.path).write_text(block.text, encoding="utf-8")
         elif block.language == "console":
             yield Shown(block, _console(block.text, scratch))
-        elif block.language == CELL:
-            _python(page, block, names, scratch)
-        elif block.language == "python":
+        elif block.language in shown:
             printed = _python(page, block, names, scratch)
             shows = after is not None and after.language == "text" and after.adjoins
             where = f"{page.name}, line {block.line}"
             assert bool(printed) == shows, f"{where}: printed {printed!r}, and the page shows {shows}"
             if shows and after is not None:
                 yield Shown(after, printed)
+        elif block.language == CELL:
+            _python(page, block, names, scratch)
 
 
 def _python(page: Path, block: Block, names: dict[str, Any], scratch: Path) -> str:

@@ -18,7 +18,7 @@ from kalloc import Solution, Termination, load, solve
 from kalloc.cli import app
 from kalloc.explain import REASONS
 from kalloc.instance import Instance, Kind, NodeGroup, Pool, Project, Request
-from tests.docs import PAGES, ROOT, blocks, rewrite, run, stable
+from tests.docs import CELL, PAGES, ROOT, blocks, rewrite, run, stable
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
@@ -36,7 +36,7 @@ def test_snippets(page: Path, tmp_path: Path) -> None:
 def test_snippets_are_found() -> None:
     """The tutorial has snippets that print, so that the test above tests something."""
     languages = [block.language for block in blocks(DOCS / "tutorial" / "first-plan.md")]
-    assert languages.count("python") > 8
+    assert languages.count(CELL) > 8
     assert languages.count("text") > 8
 
 
@@ -66,6 +66,25 @@ def test_missing_output(page: Callable[[str], Path], tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     with pytest.raises(AssertionError, match=r"page.md, line 3: printed '2\\n'"):
         list(run(page("Two:\n\n```python\nprint(1 + 1)\n```\n"), tmp_path / "scratch"))
+
+
+NOTEBOOK = "---\nfile_format: mystnb\n{}---\n\n```{{code-cell}} python\nprint(1 + 1)\n```\n{}"
+REMOVED = "mystnb:\n  remove_code_outputs: true\n"
+
+
+def test_cell_without_output(page: Callable[[str], Path], tmp_path: Path) -> None:
+    """What a cell prints must be on the page if the site leaves it out."""
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(AssertionError, match=r"page.md, line 7: printed '2\\n'"):
+        list(run(page(NOTEBOOK.format(REMOVED, "")), tmp_path / "scratch"))
+
+
+@pytest.mark.parametrize(("front", "held"), [(REMOVED, ["2\n"]), ("", [])])
+def test_cell_with_output(front: str, held: list[str], page: Callable[[str], Path], tmp_path: Path) -> None:
+    """A cell is held to the output on its page if the site leaves its own out, and only then."""
+    (tmp_path / "scratch").mkdir()
+    found = run(page(NOTEBOOK.format(front, "\n```text\n3\n```\n")), tmp_path / "scratch")
+    assert [shown.printed for shown in found] == held
 
 
 def commands() -> list[str]:

@@ -82,7 +82,10 @@ SEEDS = range(40)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_same_as_the_words(seed: int) -> None:
-    """Rule by rule and tier by tier, the checker says of any plan what the definitions say."""
+    """Rule by rule and tier by tier, the checker says of any plan what the definitions say.
+
+    Shares mean nothing where somebody whom a call refuses has GPUs.
+    """
     instance = sow_policy(seed, nodes=5, gpus=4, projects=4, levels=2)
     dice = random.Random(seed)
     for _ in range(PLANS):
@@ -94,7 +97,7 @@ def test_same_as_the_words(seed: int) -> None:
         broken = {violation.rule for violation in verify(instance, plan)}
         told = {name: not broken & rules for name, rules in RULES.items()}
         assert told == _verdict(instance, gets, held)
-        for tier in instance.objective.tiers:
+        for tier in instance.objective.tiers if "call" not in broken else ():
             _same(instance, tier, score(instance, plan), gets, held)
 
 

@@ -11,6 +11,7 @@ from kalloc.instance import Instance
 from kalloc.io import write_instance, write_result
 from kalloc.plan import LevelResult, Plan, TierResult
 from kalloc.proof import facts_of, gpus_of
+from kalloc.slots import block_rows, cost_rows, slot_rows
 
 
 class UncleanError(Exception):
@@ -113,6 +114,9 @@ def write_plan(instance: Instance, plan: Plan, directory: Path, bound: int | Non
         fragmentation_bound=bound,
         instance=facts_of(instance),
         gpus=gpus_of(instance, found.gpus),
+        slots=tuple(slot_rows(instance, plan)),
+        blocks=tuple(block_rows(instance, plan)),
+        block_costs=tuple(cost_rows(instance, plan)),
     )
     write_result(result, directory)
 

@@ -19,7 +19,7 @@ from kalloc.instance import Instance
 from kalloc.plan import Result
 from kalloc.solver import Limits, Stop
 
-SECONDS, SHARE = 10.0, 0.25
+SECONDS, SHARE = 8.0, 0.25
 """Wall time that a certificate may take: so many seconds, or such a share of what the solve took."""
 MOST_NODES, MOST_BUNDLES = 3_000, 20_000
 """Nodes, and bundles of all projects together, up to which fragmentation is bounded for every plan."""

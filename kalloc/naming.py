@@ -1,10 +1,9 @@
-"""A decision by names: the rows of a plan, each request with its reason."""
+"""A decision by names: the rows of a plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kalloc.explain import explained
 from kalloc.instance import Instance
 from kalloc.plan import Grant, Plan, Seat
 
@@ -12,7 +11,7 @@ from kalloc.plan import Grant, Plan, Seat
 def plan_of(
     instance: Instance, granted: Mapping[tuple[str, str], int], seats: Mapping[tuple[str, int], int]
 ) -> Plan:
-    """Return the plan of GPUs by project and kind, and by project and node."""
+    """Return the plan of GPUs by project and kind, and by project and node; its reasons are left empty."""
     topology = instance.topology
     grants = tuple(
         Grant(
@@ -31,4 +30,4 @@ def plan_of(
         row = topology.row(node)
         places.append(Seat(project, row.kind, row.path, topology.names[node], int(gpus)))
     places.sort(key=lambda seat: (seat.project, topology.node_ids[seat.node]))
-    return explained(instance, Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(places)))
+    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(places))

@@ -15,6 +15,7 @@ from kalloc.allocate.model import Allocation
 from kalloc.allocate.tiers import bounds_anyhow, prepare, settle
 from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
+from kalloc.explain import explained
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.naming import plan_of
@@ -296,7 +297,7 @@ def _served(allocation: Allocation, granted: Granted, index: int, offer: int) ->
 
 def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result:
     """Check the plan, bound every level, and put together what is proven."""
-    plan = plan_of(run.instance, decision.granted, decision.seats)
+    plan = explained(run.instance, plan_of(run.instance, decision.granted, decision.seats))
     checking = time.monotonic()
     violations = verify(run.instance, plan)
     if violations:

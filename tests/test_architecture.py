@@ -38,10 +38,10 @@ MAY_KNOW = {
     "clash": {"allocate", "solver"},
     "joint": {"allocate", "instance", "place", "solver", "verify"},
     "proof": {"allocate", "instance", "plan", "solver", "verify"},
-    "naming": {"explain", "instance", "plan"},
+    "naming": {"instance", "plan"},
     "solving": {
-        *("allocate", "clash", "errors", "instance", "naming", "joint", "place", "plan", "proof", "slots", "solver"),
-        "verify",
+        *("allocate", "clash", "errors", "explain", "instance", "joint", "naming", "place", "plan", "proof", "slots"),
+        *("solver", "verify"),
     },
     "whatif": {
         *("allocate", "errors", "explain", "instance", "joint", "place", "plan", "slots", "solver", "solving"),

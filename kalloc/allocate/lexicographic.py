@@ -100,6 +100,12 @@ class Search:
             model.cost[variable] += factor
         return solve_scip(model, self.limits, nodes=nodes)
 
+    def forget(self, rows: int, size: int) -> None:
+        """Drop the rows and variables of the model after the first so many, and what the best point says of them."""
+        self.allocation.model.truncate(rows, size)
+        if self.values is not None:
+            self.values = self.values[:size]
+
     def of(self, terms: Terms) -> int:
         """Return a sum at the best point so far; variables made later count as 0."""
         assert self.values is not None

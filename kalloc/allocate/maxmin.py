@@ -100,9 +100,7 @@ def push(search: Search, rising: Sequence[Sharer], nodes: int | None) -> Answer:
         factors = [(variable, factor * SCALE * one.whole.denominator) for variable, factor in one.terms]
         model.row([*factors, (level, -one.whole.numerator)], 0, None)
     answer = search.propose([(level, -1)], nodes)
-    model.truncate(rows, size)
-    if search.values is not None:
-        search.values = search.values[:size]
+    search.forget(rows, size)
     return answer
 
 
@@ -144,7 +142,6 @@ class _Pools:
 
     search: Search
     rising: list[Sharer]
-    floors: list[tuple[Sharer, int]] = field(default_factory=list)
     levels: list[tuple[Fraction, int]] = field(default_factory=list)
     gap: Fraction | None = Fraction(0)
     """The largest relative gap of a level; None where one has no bound."""
@@ -190,16 +187,17 @@ class _Pools:
             share = self._share()
             for one in self.rising:
                 model.row_lower[rows[id(one)]] = _gpus(one, share)
-            marks, size, length = self._marks(share), model.size, len(model.row_lower)
+            length, size = len(model.row_lower), model.size
+            marks = self._marks(share)
             answer = self.search.propose([(mark, -1) for mark in marks], PUSH_NODES)
             above = [one for one in self.rising if one.share(self.search) > share]
             proven = answer.status is Status.OPTIMAL and len(above) == -(answer.value or 0)
-            if proven and len(above) < len(self.rising):
-                only = self._nobody_else(marks, above)
-                self._forget(size - len(marks), length - len(marks))
+            over = len(above) < len(self.rising)
+            only = proven and over and self._nobody_else(marks, above)
+            self.search.forget(length, size)
+            if proven and over:
                 return share, above, only
-            self._forget(size - len(marks), length - len(marks))
-            if len(above) < len(self.rising):
+            if over:
                 break
         return share, [one for one in self.rising if one.share(self.search) > share], False
 
@@ -223,11 +221,6 @@ class _Pools:
         model.truncate(row, model.size)
         self.search.values = before
         return answer.bound is not None and answer.bound >= 0
-
-    def _forget(self, size: int, rows: int) -> None:
-        self.search.allocation.model.truncate(rows, size)
-        if self.search.values is not None:
-            self.search.values = self.search.values[:size]
 
 
 def _gpus(one: Sharer, share: Fraction) -> int:

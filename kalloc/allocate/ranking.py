@@ -177,11 +177,9 @@ def _decide(search: Search, lines: Sequence[Line], block: Sequence[int]) -> bool
         for position, worth in enumerate(lines[index].worths):
             lines[index].bound([steps[position] for steps in members], worth)
     answer = search.solve(cost)
-    model.truncate(rows, size)
+    search.forget(rows, size)
     if answer.status is not Status.OPTIMAL or answer.values is None:
-        search.values = None if search.values is None else search.values[:size]
         return None
-    search.values = answer.values[:size]
     for index, steps in zip(block, reversed(reached), strict=True):
         worths = lines[index].worths
         got = sum(int(answer.values[step]) for step in steps)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kalloc.explain.ledgers import Ledgers, least
 from kalloc.explain.seating import Seating
+from kalloc.instance.policy import decimal
 from kalloc.verify import Records
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Served(NamedTuple):
     @property
     def worth(self) -> Fraction:
         """What one GPU of it adds to the merit of the plan."""
-        return Fraction(repr(self.merit)) * Fraction(repr(float(self.value)))
+        return decimal(self.merit) * decimal(self.value)
 
 
 class Books:
@@ -125,7 +126,7 @@ class Books:
 
     def _order(self, served: Served) -> tuple[Fraction, str, str]:
         """Return where a grant stands among others: by what it adds to merit, or where that ranks, by its merit."""
-        rank = Fraction(repr(served.merit)) if self.deciding == "ranked" else served.worth
+        rank = decimal(served.merit) if self.deciding == "ranked" else served.worth
         return rank, served.project, served.kind
 
     @cached_property

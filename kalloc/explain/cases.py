@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kalloc.explain.books import ALL, Books
 from kalloc.explain.orders import balance_leads, off_target, order_of
+from kalloc.instance.policy import decimal
 
 if TYPE_CHECKING:
     from kalloc.instance import Project, Quota, Request
@@ -82,7 +83,7 @@ class Case:
     @property
     def worth(self) -> Fraction:
         """What one GPU of the request adds to the merit of the plan."""
-        return Fraction(repr(self.project.merit)) * Fraction(repr(float(self.books.instance.value(self.request))))
+        return decimal(self.project.merit) * decimal(self.books.instance.value(self.request))
 
     @property
     def kept(self) -> int:

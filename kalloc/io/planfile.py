@@ -75,8 +75,8 @@ class Tier(_Part):
     )
     profile_gap: Number | None = Field(
         default=None,
-        description="Of the tier `fairness` with the rule `maxmin`: the largest relative gap of any share, given those "
-        "before it; null when one of them has no bound.",
+        description="Of the tier `fairness` with the rule `maxmin`: the largest relative gap of any share, given who "
+        "has those before it; null when one of them has no bound.",
     )
 
 

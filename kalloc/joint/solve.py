@@ -29,7 +29,6 @@ class JointAnswer:
     granted: Granted
     seats: Seats
     settled: list[Settled]
-    cut_short: bool
 
 
 def solve_joint(
@@ -65,7 +64,7 @@ def solve_joint(
     assert search.values is not None
     granted, seats = joint.decode(search.values)
     status = Status.FEASIBLE if search.cut_short else Status.OPTIMAL
-    return status, JointAnswer(granted, seats, settled, search.cut_short)
+    return status, JointAnswer(granted, seats, settled)
 
 
 def joint_model(instance: Instance, rooms: Rooms, size: int) -> Flows | Chairs:

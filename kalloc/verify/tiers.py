@@ -102,15 +102,20 @@ def fragmentation(records: Records, tier: Tier) -> Fraction:
     Raises:
         ValueError: when a project holds more than the nodes have.
     """
+    return Fraction(sum(scattered(records, project) for project in records.spans))
+
+
+def scattered(records: Records, project: str) -> int:
+    """Return Σ (weight + prefer) · (spans − need) of a project with seats over the levels.
+
+    Raises:
+        ValueError: when a project holds more than the nodes have.
+    """
     policy, weights = records.instance.policy, records.instance.topology.weights
-    score = 0
-    for project, spans in records.spans.items():
-        beyond = [span - need for span, need in zip(spans, records.needs[project], strict=True)]
-        score += sum(weight * more for weight, more in zip(weights, beyond, strict=True))
-        for row in policy.shapes_of.get(project, ()):
-            if row.shape == "prefer":
-                score += (row.amount or 0) * beyond[policy.level(row)]
-    return Fraction(score)
+    beyond = [span - need for span, need in zip(records.spans[project], records.needs[project], strict=True)]
+    preferred = (row for row in policy.shapes_of.get(project, ()) if row.shape == "prefer")
+    score = sum(weight * more for weight, more in zip(weights, beyond, strict=True))
+    return score + sum((row.amount or 0) * beyond[policy.level(row)] for row in preferred)
 
 
 def reserve(records: Records, tier: Tier) -> Fraction:

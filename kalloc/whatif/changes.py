@@ -9,6 +9,7 @@ from math import floor
 from typing import TYPE_CHECKING
 
 from kalloc.errors import InfeasibleError, InstanceError, NoPlanError
+from kalloc.instance.policy import decimal
 from kalloc.whatif.levers import Facts, Lever, levers_of
 from kalloc.whatif.part import part_of
 from kalloc.whatif.settle import Settled, settle
@@ -121,7 +122,7 @@ class _Search:
             yield self._change("must", {"cost": self.now.merit - must.merit}, None, True, must)
         worth = sum(
             (
-                Fraction(repr(float(self.part.value(row)))) * forced.granted.get((self.project, row.kind), 0)
+                decimal(self.part.value(row)) * forced.granted.get((self.project, row.kind), 0)
                 for row in self.part.requests_of[self.project]
             ),
             Fraction(0),

@@ -11,13 +11,13 @@ from kalloc.allocate.goals import GOALS
 from kalloc.allocate.lexicographic import Search
 from kalloc.errors import KallocError
 from kalloc.instance import Tier
+from kalloc.instance.policy import decimal
 from kalloc.joint import TooManyBundlesError, joint_model
 from kalloc.place.flow import TooLargeError
 from kalloc.place.rooms import Rooms
-from kalloc.plan import Plan
 from kalloc.solver import Limits, Status
 from kalloc.solving import solve
-from kalloc.verify import Needs, Records, score
+from kalloc.verify import Records, scattered, score
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -116,7 +116,8 @@ def _exact(instance: Instance, result: Result, points: int, seconds: float) -> I
 def _thinned(instance: Instance, result: Result, points: int) -> Iterator[Point]:
     """Yield points by taking projects out of the plan: what the others hold and need stays as it is."""
     end = _end(result)
-    excess, worth = _excess(instance, result.plan), _worth(instance, result.plan)
+    records = Records.of(instance, result.plan)
+    excess, worth = {project: scattered(records, project) for project in records.seats}, _worth(records)
     free = [name for name in excess if excess[name] > 0 and name not in instance.stays]
     order = sorted(
         (name for name in free if not instance.project_of[name].mandatory),
@@ -131,23 +132,12 @@ def _thinned(instance: Instance, result: Result, points: int) -> Iterator[Point]
         yield Point(float(merit), left, end.merit_bound)
 
 
-def _excess(instance: Instance, plan: Plan) -> dict[str, int]:
-    """Return Σ weight · (spans − need) of each project."""
-    records, needs, topology = Records.of(instance, plan), Needs(instance), instance.topology
-    found = {}
-    for project, nodes in records.seats.items():
-        spans = [len(set(domain[list(nodes)].tolist())) for domain in topology.domain]
-        needed = needs.of(project, records.held[project])
-        found[project] = sum(w * (s - n) for w, s, n in zip(topology.weights, spans, needed, strict=True))
-    return found
-
-
-def _worth(instance: Instance, plan: Plan) -> dict[str, Fraction]:
+def _worth(records: Records) -> dict[str, Fraction]:
     """Return what each project adds to merit."""
-    held = Records.of(instance, plan).held
+    instance, held = records.instance, records.held
     found: dict[str, Fraction] = {}
     for row in instance.requests:
-        merit = Fraction(repr(float(instance.project_of[row.project].merit)))
-        worth = merit * Fraction(repr(float(instance.value(row)))) * held.get(row.project, {}).get(row.kind, 0)
+        merit = decimal(instance.project_of[row.project].merit)
+        worth = merit * decimal(instance.value(row)) * held.get(row.project, {}).get(row.kind, 0)
         found[row.project] = found.get(row.project, Fraction(0)) + worth
     return found

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Instance
+from kalloc.instance.policy import decimal
 from kalloc.place.rooms import Rooms
 from kalloc.plan import Progress
 from kalloc.solver import Limits, Stop
@@ -94,7 +95,7 @@ def _solved(instance: Instance, limits: Limits) -> Settled:
     result = solve(instance, time_limit=limits.seconds, seed=limits.seed, threads=limits.threads, stop=limits.stop)
     granted = {(grant.project, grant.kind): grant.gpus for grant in result.plan.grants if grant.gpus}
     bound = next((tier.bound for tier in result.tiers if tier.name == "merit"), None)
-    return Settled(granted, merit_of(instance, granted), None if bound is None else Fraction(repr(bound)), True)
+    return Settled(granted, merit_of(instance, granted), None if bound is None else decimal(bound), True)
 
 
 @dataclass
@@ -119,6 +120,5 @@ def merit_of(instance: Instance, granted: Mapping[tuple[str, str], int]) -> Frac
     for row in instance.requests:
         gpus = granted.get((row.project, row.kind), 0)
         if gpus:
-            value = Fraction(repr(float(instance.value(row))))
-            merit += gpus * value * Fraction(repr(float(instance.project_of[row.project].merit)))
+            merit += gpus * decimal(instance.value(row)) * decimal(instance.project_of[row.project].merit)
     return merit

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import ALL_KINDS, NodeGroup
+from kalloc.instance.policy import decimal
 from kalloc.instance.rows import Row
 from kalloc.solver import Limits
 from kalloc.solving import solve
@@ -109,7 +110,7 @@ class _Whole:
         for tier in result.tiers:
             if tier.bound != tier.value or tier.given is not None:
                 break
-            none[tier.name] = Fraction(repr(tier.value))
+            none[tier.name] = decimal(tier.value)
         return none
 
 

@@ -21,6 +21,13 @@ INSTANCE = typer.Argument(metavar="INSTANCE", help="A directory with instance.to
 InstancePath = Annotated[Path, INSTANCE]
 PlanPath = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a plan.")]
 
+InstanceOrPlan = Annotated[
+    Path, typer.Argument(metavar="INSTANCE|DIR", help="An instance, or the directory of a plan whose files tell it.")
+]
+PlanOfInstance = Annotated[
+    Path | None, typer.Argument(metavar="DIR", help="The directory of a plan of the instance.")
+]
+
 
 def main() -> None:
     """Run the command line."""
@@ -43,6 +50,17 @@ def finite(value: float) -> float:
     if not 0 <= value < float("inf"):
         raise typer.BadParameter(f"{value} is not a finite number of at least 0")
     return value
+
+
+def instance_and_plan(given: Path, plan: Path | None) -> tuple[Path, Path]:
+    """Return where an instance and its plan are: both given, or the plan alone, whose certificate tells.
+
+    Raises:
+        InstanceError: where the plan does not tell.
+    """
+    import kalloc.io
+
+    return (kalloc.io.instance_path(given), given) if plan is None else (given, plan)
 
 
 @app.callback()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kalloc.cli.app import app
+from kalloc.cli.app import InstanceOrPlan, PlanOfInstance, app, instance_and_plan
 from kalloc.cli.running import Run
 from kalloc.io.exporting import FORMATS
 
@@ -26,8 +26,8 @@ def _known(name: str) -> str:
 @app.command()
 def export(
     format: Annotated[str, typer.Argument(metavar="FORMAT", callback=_known, help=", ".join(FORMATS))],
-    given: Annotated[Path, typer.Argument(metavar="INSTANCE|DIR", help="An instance, or the directory of a plan.")],
-    plan: Annotated[Path | None, typer.Argument(metavar="DIR", help="The directory of a plan of the instance.")] = None,
+    given: InstanceOrPlan,
+    plan: PlanOfInstance = None,
     *,
     out: Annotated[Path, typer.Option("--out", help="Where to write it: a directory, or a file for excel.")],
 ) -> None:
@@ -35,22 +35,25 @@ def export(
     import kalloc.io
 
     with Run().told():
-        instance, decided = _read(given, plan)
+        instance, decided = _read(given, plan, FORMATS[format].instance)
         for note in kalloc.io.export(format, instance, decided, out):
             print(f"note: {note}", file=sys.stderr)
         print(f"{format}: in {out}")
 
 
-def _read(given: Path, directory: Path | None) -> tuple[Instance | None, Plan | None]:
-    """Read an instance, a plan, or an instance and a plan that keeps its rules."""
+def _read(given: Path, directory: Path | None, needed: bool) -> tuple[Instance | None, Plan | None]:
+    """Read an instance, a plan where the instance is not needed, or both, and the plan keeps the rules."""
     import kalloc.io
     from kalloc.errors import OutputError
     from kalloc.verify import verify
 
     if directory is None:
-        alone = given.name == "plan.json" or (given / "plan.json").exists()
-        return (None, kalloc.io.read_plan(given)) if alone else (kalloc.io.load(given), None)
-    instance, plan = kalloc.io.load(given), kalloc.io.read_plan(directory)
+        if given.name != "plan.json" and not (given / "plan.json").exists():
+            return kalloc.io.load(given), None
+        if not needed:
+            return None, kalloc.io.read_plan(given)
+    source, folder = instance_and_plan(given, directory)
+    instance, plan = kalloc.io.load(source), kalloc.io.read_plan(folder)
     if broken := verify(instance, plan):
         raise OutputError(f"the plan breaks a rule: {broken[0]}; kalloc verify tells all that it breaks")
     return instance, plan

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kalloc.cli.app import InstancePath, app
+from kalloc.cli.app import InstanceOrPlan, PlanOfInstance, app, instance_and_plan
 from kalloc.cli.checks import violations
 from kalloc.cli.running import Run
 from kalloc.errors import KallocError
@@ -26,8 +26,9 @@ class Language(StrEnum):
 
 @app.command()
 def report(
-    instance: InstancePath,
-    plan: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a plan.")],
+    given: InstanceOrPlan,
+    plan: PlanOfInstance = None,
+    *,
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")],
     lang: Annotated[Language, typer.Option("--lang", help="The language of its words.")] = Language.EN,
 ) -> None:
@@ -36,11 +37,12 @@ def report(
     from kalloc.io.atomic import publish_file
 
     with Run().told():
-        loaded, decided = kalloc.io.load(instance), kalloc.io.read_plan(plan)
-        summary = kalloc.io.read_summary(plan)
-        wrong = violations(loaded, decided, summary, plan)
+        instance, directory = instance_and_plan(given, plan)
+        loaded, decided = kalloc.io.load(instance), kalloc.io.read_plan(directory)
+        summary = kalloc.io.read_summary(directory)
+        wrong = violations(loaded, decided, summary, directory)
         if wrong:
-            head = f"the plan in {plan} does not pass its check, so no report is written; kalloc verify lists it all:"
+            head = f"the plan in {directory} does not pass its check, so no report is written; kalloc verify lists all:"
             raise KallocError("\n".join([head, *(f"  {item}" for item in wrong[:SHOWN])]))
         from kalloc.report import render
 

@@ -20,6 +20,7 @@ __all__ = [
     "dump_json",
     "export",
     "import_files",
+    "instance_path",
     "load",
     "read_plan",
     "read_summary",
@@ -157,6 +158,17 @@ def read_summary(directory: str | Path) -> dict[str, Any]:
     from kalloc.io.plans import read_summary
 
     return read_summary(Path(directory))
+
+
+def instance_path(directory: str | Path) -> Path:
+    """Return where the instance of the plan in a directory is, as certificate.json there tells.
+
+    Raises:
+        InstanceError: where that file tells no path, or nothing is there.
+    """
+    from kalloc.io.plans import instance_path
+
+    return instance_path(Path(directory))
 
 
 def stray_tables(plan: Plan, directory: str | Path) -> list[str]:

@@ -166,6 +166,25 @@ def read_summary(directory: Path) -> dict[str, Any]:
     return {"curve": [], **read.model_dump(exclude_unset=True)}
 
 
+def instance_path(directory: Path) -> Path:
+    """Return where the instance of a plan is, as certificate.json beside the plan tells.
+
+    Raises:
+        InstanceError: where that file tells no path, or nothing is there.
+    """
+    file = directory / CERTIFICATE_FILE
+    try:
+        document: Any = parse_json(read_text(file))
+        path: Path = (directory / document["instance"]["path"]).resolve()
+    except (OSError, UnreadableError, KeyError, TypeError):
+        message = "does not tell where the instance of the plan is; name the instance before the directory of the plan"
+        raise InstanceError([Defect(str(file), None, None, message)]) from None
+    if not path.exists():
+        message = f"tells of an instance at {path}, where nothing is; name it before the directory of the plan"
+        raise InstanceError([Defect(str(file), None, "path", message)])
+    return path
+
+
 def stray_tables(plan: Plan, directory: Path) -> list[str]:
     """Return the tables beside plan.json that do not say the same as it does."""
     texts = plan_texts(plan, {})

@@ -229,6 +229,21 @@ def test_command(plan: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plan", "r.html"]
 
 
+def test_command_with_a_plan_alone(plan: Path, tmp_path: Path) -> None:
+    """A plan whose certificate tells where its instance is needs no other word; a broken certificate tells nothing."""
+    told = {"instance": {"path": str(INSTANCES / "tiny" / "cap")}}
+    (plan / "certificate.json").write_text(json.dumps(told), encoding="utf-8")
+    out = tmp_path / "r.html"
+    done = CliRunner().invoke(app, ["report", str(plan), "--out", str(out)])
+    assert done.exit_code == 0 and out.exists(), done.output
+    out.unlink()
+    for broken in ('{"instance": {}}', '{"instance": {"path": 1}}', "[]", "{"):
+        (plan / "certificate.json").write_text(broken, encoding="utf-8")
+        done = CliRunner().invoke(app, ["report", str(plan), "--out", str(out)])
+        assert (done.exit_code, "name the instance before the directory" in done.stderr) == (2, True)
+    assert not out.exists()
+
+
 def test_command_refuses_a_plan_that_is_wrong(plan: Path, tmp_path: Path) -> None:
     """Nothing is written of a plan whose summary claims what is not so."""
     file = plan / "summary.json"

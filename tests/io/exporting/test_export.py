@@ -60,12 +60,27 @@ def test_same_bytes(format: str) -> None:
 
 
 def test_plan_alone(solved: Path, tmp_path: Path) -> None:
-    """Tables take a plan alone; what needs the instance says so, and writes nothing."""
+    """Tables take a plan alone; what needs an instance that no file tells says so, and writes nothing."""
     assert run("csv", solved, "--out", tmp_path / "csv").exit_code == 0
     done = run("slurm", solved, "--out", tmp_path / "slurm")
-    assert done.exit_code == 1
-    assert done.stderr == "error: slurm needs the instance beside the plan; give both\n"
+    assert done.exit_code == 2
+    assert f"{solved / 'certificate.json'}: does not tell where the instance of the plan is; name the" in done.stderr
     assert not (tmp_path / "slurm").exists()
+    with pytest.raises(OutputError, match="slurm needs the instance beside the plan; give both"):
+        made_of("slurm", None, plan(instance()))
+
+
+def test_plan_that_tells_of_its_instance(tmp_path: Path) -> None:
+    """The plan of a solve finds its instance, until either of them is moved away."""
+    place, out = tmp_path / "instance", tmp_path / "plan"
+    kalloc.io.write_instance(kalloc.load(BORROWING), place)
+    assert CliRunner().invoke(app, ["solve", str(place), "--out", str(out), "--quiet"]).exit_code == 0
+    assert run("slurm", out, "--out", tmp_path / "slurm").exit_code == 0
+    assert (tmp_path / "slurm" / "reservations.sh").exists()
+    place.rename(tmp_path / "elsewhere")
+    done = run("slurm", out, "--out", tmp_path / "other")
+    assert (done.exit_code, f"tells of an instance at {place}, where nothing is" in done.stderr) == (2, True)
+    assert not (tmp_path / "other").exists()
 
 
 def test_unknown_format(tmp_path: Path) -> None:

@@ -73,12 +73,16 @@ def import_(
 
 @app.command()
 def formats() -> None:
-    """List what can be imported."""
-    from kalloc.io.importing import FORMATS
+    """List what can be imported and exported."""
+    from kalloc.io.exporting import FORMATS as EXPORTS
+    from kalloc.io.importing import FORMATS as IMPORTS
 
-    width = max(map(len, FORMATS))
-    for format, files in FORMATS.items():
-        print(f"{format:<{width}}  {files}")
+    out = {name: format.title for name, format in EXPORTS.items()}
+    width = max(map(len, (*IMPORTS, *out)))
+    for heading, formats in (("import", IMPORTS), ("export", out)):
+        print(heading)
+        for name, what in formats.items():
+            print(f"  {name:<{width}}  {what}")
 
 
 def _joined(pairs: Sequence[str]) -> dict[str, list[Path]]:

@@ -93,6 +93,18 @@ def test_unknown_format(tmp_path: Path) -> None:
         made_of("kueue", None, None)
 
 
+def test_formats_are_listed() -> None:
+    """The command line lists every format that can be imported or exported, each with what it is."""
+    import kalloc.io.importing
+
+    done = CliRunner().invoke(app, ["formats"])
+    read, _, written = done.stdout.partition("\nexport\n")
+    assert [line.split()[0] for line in read.splitlines()] == ["import", *kalloc.io.importing.FORMATS]
+    assert [tuple(line.split(None, 1)) for line in written.splitlines()] == [
+        (name, format.title) for name, format in FORMATS.items()
+    ]
+
+
 def test_plan_of_another_instance(solved: Path, tmp_path: Path) -> None:
     """A plan is not written for an instance that it was not made for."""
     done = run("kueue", INSTANCES / "tiny" / "cap", solved, "--out", tmp_path / "out")

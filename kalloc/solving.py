@@ -27,7 +27,7 @@ from kalloc.place.rooms import Rooms
 from kalloc.place.runs import Run as LevelRun
 from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
-from kalloc.place.shaping import check_kept, form_spans
+from kalloc.place.shaping import at_least, check_kept
 from kalloc.plan import LevelResult, Progress, Result, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, proven, standing, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows
@@ -338,12 +338,12 @@ def proven_everywhere(decision: Decision) -> int | None:
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int]:
     """Return spans, need and the fewest spans proven for every level, and a bound of the score, for what is granted.
 
-    The score's bound is the best sum of bounds of single levels and of runs of them.
+    The score's bound is the best sum of bounds of single levels and of runs of them. A project spans no less than it
+    needs, than its form forces on it, and than what it keeps. Where a form forces more than the need, it stands apart.
     """
     items = items_of(run.instance, rooms, decision.granted)
-    need_of, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
-    for project, forced in form_spans(rooms, items).items():
-        need_of[project] = tuple(map(max, need_of[project], forced))
+    alone, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
+    need_of = at_least(rooms, items, alone)
     weights = run.instance.topology.weights
     exact = list(value.levels.values())
 
@@ -354,11 +354,14 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     for level in sorted(range(len(weights)), key=lambda at: -weights[at] * (exact[at].spans - exact[at].need)):
         need = {project: counts[level] for project, counts in need_of.items()}
         spanned = {project: counts[level] for project, counts in spans.items()}
-        bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits)
+        apart = {name for name, count in need.items() if count > alone[name][level]} - rooms.stays.keys()
+        bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart)
     runs = {}
     for several in runs_of(weights):
         least, reached = weighed_at(need_of, several), weighed_at(spans, several)
-        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE))
+        plain = weighed_at(alone, several)
+        apart = {name for name, cost in least.items() if cost > plain[name]}
+        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart)
         runs[several] = bound - sum(weights[at] * exact[at].need for at in several)
     single = {level: weights[level] * (bounds[level] - exact[level].need) for level in bounds}
     levels = {

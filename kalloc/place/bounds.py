@@ -7,7 +7,7 @@ adds room or takes away demand, so that its bound stays valid.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import gcd
@@ -42,29 +42,26 @@ def fewest_spans(
     spans: Mapping[str, int],
     level: int,
     limits: Limits,
+    apart: Collection[str] = (),
 ) -> int:
     """Return a proven lower bound of Σ spans of a level over all projects.
 
-    ``needs`` has the spans that each served project needs at the level, ``spans`` those that it has in a plan: no more
-    work is done than it takes to meet them. A project spans no less than it needs, and no less than what it keeps.
+    ``needs`` has the spans that each served project cannot do without, ``spans`` those that it has in a plan: no more
+    work is done than it takes to meet them. Those that stand ``apart`` count with what they need alone.
     """
-    least_of = dict(needs)
-    domain = rooms.topology.domain[level]
-    for project, kept in rooms.stays.items():
-        least_of[project] = max(least_of.get(project, 0), len(set(domain[list(kept)].tolist())))
-    least_of_all = sum(least_of.values())
+    least_of_all = sum(needs.values())
     if limits.over or sum(spans.values()) <= least_of_all:
         return least_of_all
 
     def beyond(component: Component) -> int:
-        least = sum(least_of[seen.project] for seen in component.members)
+        least = sum(needs[seen.project] for seen in component.members)
         reached = sum(spans[seen.project] for seen in component.members)
         if reached <= least or limits.over:
             return 0
         kept = sum(seen.kept for seen in component.members)
         return max(0, kept + _component_bound(rooms, component, level, reached - kept, limits) - least)
 
-    found = components(seen_at(rooms, item, level) for item in items)
+    found = components(seen_at(rooms, item, level) for item in items if item.project not in apart)
     with ThreadPoolExecutor(limits.threads) as pool:
         return least_of_all + sum(pool.map(beyond, found))
 

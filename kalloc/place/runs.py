@@ -6,7 +6,7 @@ Each level alone is a bound, and so is each run of levels; levels that are count
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import gcd
 
 import numpy as np
@@ -37,17 +37,18 @@ def fewest_run(
     reached: Mapping[str, int],
     run: Run,
     limits: Limits,
+    apart: Collection[str] = (),
 ) -> int:
     """Return a proven lower bound of Σ weight · spans over a run of levels and all projects.
 
     ``cost_of`` has Σ weight · need over the levels of every project, ``reached`` the same of the spans in a plan.
-    What the bound does not see counts with its need. Of three levels, the first is seen by items that are larger than
-    any domain of the second; to others it costs its weight once.
+    What the bound does not see, such as those that stand ``apart``, counts with its need. Of three levels, the first is
+    seen by items that are larger than any domain of the second; to others it costs its weight once.
     """
     total = sum(cost_of.values())
     if limits.over or sum(reached.values()) <= total:
         return total
-    for component in components(seen_at(rooms, item, run[0]) for item in items):
+    for component in components(seen_at(rooms, item, run[0]) for item in items if item.project not in apart):
         least = sum(cost_of[seen.project] for seen in component.members)
         if sum(reached[seen.project] for seen in component.members) > least and not limits.over:
             total += max(0, _component_run(rooms, component, run, limits) - least)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from kalloc.instance import Instance
 from kalloc.place.forms import fewest, form_of, kept_by, lacking, offers, untouched
 from kalloc.place.items import Item
-from kalloc.place.rooms import Rooms
-from kalloc.place.seating import NoRoomError, Seating
+from kalloc.place.rooms import Rooms, Zones
+from kalloc.place.seating import MAX_COMPARED, NoRoomError, Seating
 from kalloc.solver import Ids
 
 
@@ -35,6 +36,19 @@ def form_spans(rooms: Rooms, items: Iterable[Item]) -> dict[str, tuple[int, ...]
     return found
 
 
+def at_least(
+    rooms: Rooms, items: Iterable[Item], needs: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """Return, per project and level, the spans that it cannot do without: by its need, its form and what it keeps."""
+    found = dict(needs)
+    for project, forced in form_spans(rooms, items).items():
+        found[project] = tuple(map(max, found[project], forced))
+    for project, nodes in rooms.stays.items():
+        kept = (len(np.unique(domain[list(nodes)])) for domain in rooms.topology.domain)
+        found[project] = tuple(map(max, found[project], kept))
+    return found
+
+
 def check_kept(instance: Instance, rooms: Rooms, items: Iterable[Item]) -> None:
     """Check the forms of projects that have no more than what they keep.
 
@@ -51,7 +65,7 @@ def check_kept(instance: Instance, rooms: Rooms, items: Iterable[Item]) -> None:
 
 
 def seat_formed(seating: Seating, item: Item) -> None:
-    """Seat an item of some form: in the lowest domain that holds it whole and has least to offer, else largest first.
+    """Seat an item of some form: in the lowest domain that holds it whole and where it spans least, else largest first.
 
     Raises:
         NoRoomError: when it does not fit. Some of it may then be seated: the seating is of no more use.
@@ -68,9 +82,9 @@ def seat_formed(seating: Seating, item: Item) -> None:
         open_to &= topology.domain[item.shape.level] == _home(seating, item, open_to, own)
     for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
         mine = np.isin(seating.rooms.zone, sorted(zones)) & open_to
-        left = gpus - (_complete(seating, item, mine) if alone else 0)
+        left = gpus - (_complete(seating, item, zones, mine) if alone else 0)
         if left:
-            _place(seating, item, left, _offers(seating, item, mine))
+            _Hall(seating, item, _offers(seating, item, mine), seating.free(zones, 1)).place(left)
     if not kept_by(topology, form, _own(seating, item)):
         raise NoRoomError(item.project)
     if form.exclusive:
@@ -104,7 +118,7 @@ def _offers(seating: Seating, item: Item, open_to: NDArray[np.bool_]) -> list[Id
     return offers(topology, np.where(open_to, seating.room, 0), form, _own(seating, item))
 
 
-def _complete(seating: Seating, item: Item, open_to: NDArray[np.bool_]) -> int:
+def _complete(seating: Seating, item: Item, zones: Zones, open_to: NDArray[np.bool_]) -> int:
     """Seat the GPUs that complete the form of what an item keeps, from the finest level on; return how many they are.
 
     Raises:
@@ -118,7 +132,8 @@ def _complete(seating: Seating, item: Item, open_to: NDArray[np.bool_]) -> int:
     for level in range(len(topology.levels) - 1, -1, -1) if missing else ():
         lacks = lacking(topology, form, _own(seating, item))[level]
         for domain in np.flatnonzero(lacks).tolist():
-            _fill(seating, item, int(lacks[domain]), _offers(seating, item, open_to), level, [domain])
+            hall = _Hall(seating, item, _offers(seating, item, open_to), seating.free(zones, 1))
+            hall.fill(int(lacks[domain]), level, np.array([domain]))
     return missing
 
 
@@ -132,46 +147,74 @@ def _own(seating: Seating, item: Item) -> Ids:
     return own
 
 
-def _place(seating: Seating, item: Item, gpus: int, offer: list[Ids]) -> None:
-    """Seat GPUs of an item where the offers say what each domain can hold."""
-    required, topology = item.shape.level, seating.rooms.topology
-    inside = offer[0]
-    homes = [inside]
-    for level in range(1, len(offer)):
-        above = np.zeros(len(offer[level]), dtype=np.int64)
-        above[topology.domain[level]] = topology.domain[level - 1]
-        inside = np.minimum(offer[level], inside[above])
-        homes.append(inside)
-    form = item.shape.form
-    finest = form.exclusive[0] if form is not None and form.exclusive else len(offer) - 1
-    for level in range(finest, -1 if required is None else required - 1, -1):
-        exact = form is not None and form.whole and level == len(offer) - 1
-        fits = np.flatnonzero(homes[level] == gpus if exact else homes[level] >= gpus)
-        if len(fits):
-            return _fill(seating, item, gpus, offer, level, [int(fits[offer[level][fits].argmin()])])
-    if required is not None:
-        raise NoRoomError(item.project)
-    return _fill(seating, item, gpus, offer, 0, range(len(offer[0])))
+@dataclass(frozen=True)
+class _Hall:
+    """What the domains of every level offer to an item of some form, and what is free in them."""
 
+    seating: Seating
+    item: Item
+    offer: list[Ids]
+    free: list[Ids]
 
-def _fill(
-    seating: Seating, item: Item, gpus: int, offer: list[Ids], level: int, domains: Iterable[int]
-) -> None:
-    """Seat GPUs in some domains of a level: the one of least offer that holds them all, else the largest first."""
-    nodes = level == len(offer) - 1
-    whole = nodes and item.shape.form is not None and item.shape.form.whole
-    left = np.array(sorted(domains, key=lambda domain: -offer[level][domain]), dtype=np.int64)
-    while gpus > 0:
-        room = offer[level][left]
-        if whole:
-            left, room = left[room <= gpus], room[room <= gpus]
-        best = max(0, int(np.count_nonzero(room >= gpus)) - 1)
-        if len(left) == 0 or room[best] == 0:
-            raise NoRoomError(item.project)
-        part, domain = min(gpus, int(room[best])), int(left[best])
-        if nodes:
-            seating.put(item, domain, part)
-        else:
-            _fill(seating, item, part, offer, level + 1, seating.children(level, domain).tolist())
-        left = np.delete(left, best)
-        gpus -= part
+    def place(self, gpus: int) -> None:
+        """Seat GPUs where the offers say what each domain can hold.
+
+        Raises:
+            NoRoomError: when they do not fit.
+        """
+        required, topology, offer = self.item.shape.level, self.seating.rooms.topology, self.offer
+        inside = offer[0]
+        homes = [inside]
+        for level in range(1, len(offer)):
+            above = np.zeros(len(offer[level]), dtype=np.int64)
+            above[topology.domain[level]] = topology.domain[level - 1]
+            inside = np.minimum(offer[level], inside[above])
+            homes.append(inside)
+        form = self.item.shape.form
+        finest = form.exclusive[0] if form is not None and form.exclusive else len(offer) - 1
+        for level in range(finest, -1 if required is None else required - 1, -1):
+            exact = form is not None and form.whole and level == len(offer) - 1
+            fits = np.flatnonzero(homes[level] == gpus if exact else homes[level] >= gpus)
+            if len(fits):
+                return self.fill(gpus, level, np.array([self._best(gpus, level, fits)]))
+        if required is not None:
+            raise NoRoomError(self.item.project)
+        return self.fill(gpus, 0, np.arange(len(offer[0])))
+
+    def fill(self, gpus: int, level: int, domains: Ids) -> None:
+        """Seat GPUs in some domains of a level: in the best of those that hold them all, else the largest first.
+
+        Raises:
+            NoRoomError: when they do not fit.
+        """
+        nodes, form = level == len(self.offer) - 1, self.item.shape.form
+        left = domains
+        while gpus > 0:
+            offer = self.offer[level][left]
+            if nodes and form is not None and form.whole:
+                left, offer = left[offer <= gpus], offer[offer <= gpus]
+            most = int(offer.max(initial=0))
+            if most == 0:
+                raise NoRoomError(self.item.project)
+            part = min(gpus, most)
+            domain = self._best(part, level, left[offer >= part])
+            if nodes:
+                self.seating.put(self.item, domain, part)
+            else:
+                self.fill(part, level + 1, self.seating.children(level, domain))
+            left = left[left != domain]
+            gpus -= part
+
+    def _best(self, gpus: int, level: int, domains: Ids) -> int:
+        """Return the domain in which GPUs span least, then the one of least offer, then the one of least room."""
+        order = domains[np.lexsort((self.free[level][domains], self.offer[level][domains]))][:MAX_COMPARED].tolist()
+        return int(order[0] if len(order) == 1 else min(order, key=lambda domain: self._cost(gpus, level, domain)))
+
+    def _cost(self, gpus: int, level: int, domain: int) -> int:
+        """Return Σ weight · domains of finer levels that GPUs span at least in a domain."""
+        inside, cost = np.array([domain]), 0
+        for finer in range(level + 1, len(self.offer)):
+            inside = np.concatenate([self.seating.children(finer - 1, int(one)) for one in inside])
+            sums = np.cumsum(np.sort(self.offer[finer][inside])[::-1])
+            cost += self.seating.rooms.topology.weights[finer] * (int(np.searchsorted(sums, gpus)) + 1)
+        return cost

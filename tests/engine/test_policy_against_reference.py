@@ -16,11 +16,12 @@ from models import joint
 from models.outcome import Outcome
 from models.program import InexactError, Status
 from tests.engine.drawing import Size
-from tests.engine.judging import engine
+from tests.engine.judging import bounds_hold_for_the_allocation, engine
 from tests.engine.policy_drawing import policies
 from tests.engine.test_against_reference import often
 
 SMALL = Size(nodes=5, gpus=4, projects=4, levels=2)
+SEVERAL = Size(nodes=6, gpus=4, projects=5, levels=3)
 
 
 def reference_of(instance: Instance) -> Outcome | None:
@@ -71,6 +72,17 @@ def in_stages(instance: Instance) -> None:
         same_tiers(instance, result, reference)
 
 
+def for_what_is_granted(instance: Instance) -> None:
+    """Bounds that see forms hold for the allocation that they take as given."""
+    try:
+        result = engine(instance)
+    except NoPlanError:
+        result = None
+    event("no plan found" if result is None else f"bounded {(result.fragmentation_bound or 0) > 0}")
+    if result is not None:
+        bounds_hold_for_the_allocation(instance, result)
+
+
 def drawn_often(check: Callable[[Instance], None], seats: bool, size: Size, examples: int) -> None:
     """Run a check on so many drawn instances."""
 
@@ -96,6 +108,19 @@ def test_every_tier_is_that_of_the_reference(seats: bool) -> None:
 def test_stages_stay_on_the_right_side(seats: bool) -> None:
     """Without the joint model no tier is better than the optimum, and every bound is on the far side of it."""
     drawn_often(in_stages, seats, SMALL, 150)
+
+
+@pytest.mark.usefixtures("staged")
+def test_bounds_with_forms_hold_for_what_is_granted() -> None:
+    """No bound of a level or of the score is above the least that models/placement has for what the engine granted."""
+    drawn_often(for_what_is_granted, True, SEVERAL, 60)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("staged")
+def test_bounds_with_forms_hold_on_thousands() -> None:
+    """As above, on thousands of instances."""
+    drawn_often(for_what_is_granted, True, SEVERAL, 2000)
 
 
 @SEATS

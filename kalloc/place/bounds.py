@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from math import gcd
 
 import numpy as np
@@ -61,7 +62,7 @@ def fewest_spans(
         kept = sum(seen.kept for seen in component.members)
         return max(0, kept + _component_bound(rooms, component, level, reached - kept, limits) - least)
 
-    found = components(seen_at(rooms, item, level) for item in items if item.project not in apart)
+    found = components_at(rooms, [item for item in items if item.project not in apart], level)
     with ThreadPoolExecutor(limits.threads) as pool:
         return least_of_all + sum(pool.map(beyond, found))
 
@@ -97,25 +98,49 @@ class Component:
         return kinds
 
 
-def seen_at(rooms: Rooms, item: Item, level: int) -> Seen | None:
-    """Return what a level's model sees of an item, or None where it is left out and counts with its need.
+def components_at(rooms: Rooms, items: Sequence[Item], level: int) -> list[Component]:
+    """Return what a level's model sees of items, those together that compete for nodes.
 
-    Nodes have one kind, and what is kept on full nodes stands apart from what is seated anew: there the spans of all
-    parts add up. At coarser levels only items of one kind that keep nothing are seen.
+    An item that it does not see counts with its need. Where no domain holds nodes of two kinds, as at the level of
+    nodes, the spans of all parts of an item add up. Elsewhere an item spans no less than its part of one kind, and the
+    part is seen whose zones have least room left. Above the nodes, items are seen that keep nothing; at the nodes, what
+    is kept on full ones stands apart from what is seated anew.
     """
+    left = _left_over(rooms, items)
+    apart = cache(partial(_apart, rooms, level))
+    return components(_seen(rooms, item, level, left, apart(item.shape.zones)) for item in items)
+
+
+def _left_over(rooms: Rooms, items: Iterable[Item]) -> dict[Zones, int]:
+    """Return for the zones of every part the room that is left when all who can sit nowhere else have what they ask."""
+    asked: Counter[Zones] = Counter()
+    for item in items:
+        for (_, gpus), zones in zip(item.shape.amounts, item.shape.zones, strict=True):
+            asked[zones] += gpus
+    room = {zones: sum(rooms.zone_room[zone] for zone in zones) for zones in asked}
+    return {zones: room[zones] - sum(asked[inner] for inner in asked if inner <= zones) for zones in asked}
+
+
+def _apart(rooms: Rooms, level: int, zones: Sequence[Zones]) -> bool:
+    """Tell whether no domain of a level holds nodes of two of the given zones."""
+    domains = [set(rooms.topology.domain[level][np.isin(rooms.zone, sorted(some))].tolist()) for some in zones]
+    return len(set().union(*domains)) == sum(map(len, domains))
+
+
+def _seen(rooms: Rooms, item: Item, level: int, left: Mapping[Zones, int], apart: bool) -> Seen | None:
+    """Return what a level's model sees of an item, or None."""
     shape = item.shape
     nodes = list(rooms.stays[item.project]) if shape.anchor is not None else []
     finest = level == len(rooms.topology.levels) - 1
-    if not finest and (nodes or len(shape.amounts) > 1):
-        return None
-    if rooms.room[nodes].any():
+    if (nodes and not finest) or rooms.room[nodes].any():
         return None
     whole = shape.level is not None and shape.level >= level and not nodes
-    parts = tuple(
+    parts = [
         Shape((amount,), (zones,), level if whole else None, None, None)
         for amount, zones in zip(shape.amounts, shape.zones, strict=True)
-    )
-    return Seen(item.project, parts, len(nodes))
+    ]
+    seen = parts if apart else [min(parts, key=lambda part: left[part.zones[0]])]
+    return Seen(item.project, tuple(seen), len(nodes))
 
 
 def components(seen: Iterable[Seen | None]) -> list[Component]:
@@ -173,7 +198,7 @@ def _domains(rooms: Rooms, zones: Zones, level: int) -> Counter[int]:
 
 
 def _merged(domains: Counter[int], shapes: Mapping[Shape, int], kind: str, limits: Limits) -> int:
-    """Return a lower bound of the parts of a kind by residues: a part each, and one more for every merge of domains."""
+    """Return a lower bound of the parts of a kind: what each needs, or a part each and one more for every merge."""
     sizes: Counter[int] = Counter()
     for shape, count in shapes.items():
         if shape.amounts[0][0] == kind:
@@ -183,7 +208,9 @@ def _merged(domains: Counter[int], shapes: Mapping[Shape, int], kind: str, limit
     residues: Counter[int] = Counter()
     for room, count in domains.items():
         residues[room % modulus] += count
-    return sizes.total() + fewest_merges(residues, modulus, others, slack, limits)
+    offer = np.cumsum(sorted(domains.elements(), reverse=True))
+    needed = sum(count * (int(np.searchsorted(offer, size)) + 1) for size, count in sizes.items())
+    return max(needed, sizes.total() + fewest_merges(residues, modulus, others, slack, limits))
 
 
 def _solve(rooms: Rooms, tree: Place, demands: Mapping[Shape, int], enough: int, limits: Limits) -> int:

@@ -11,7 +11,7 @@ from math import gcd
 
 import numpy as np
 
-from kalloc.place.bounds import Component, components, divisor, seen_at
+from kalloc.place.bounds import Component, components_at, divisor
 from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.large import three_levels
@@ -48,7 +48,7 @@ def fewest_run(
     total = sum(cost_of.values())
     if limits.over or sum(reached.values()) <= total:
         return total
-    for component in components(seen_at(rooms, item, run[0]) for item in items if item.project not in apart):
+    for component in components_at(rooms, [item for item in items if item.project not in apart], run[0]):
         least = sum(cost_of[seen.project] for seen in component.members)
         if sum(reached[seen.project] for seen in component.members) > least and not limits.over:
             total += max(0, _component_run(rooms, component, run, limits) - least)

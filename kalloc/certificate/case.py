@@ -53,7 +53,7 @@ class Case:
         self.pools = sorted({row.pool for row in instance.projects})
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
         self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
-        self.domains = cache(self._domains)
+        self.domains, self.apart = cache(self._domains), cache(self._apart)
 
     def _hosts(self, pool: str, kind: str) -> frozenset[str]:
         """Return the owners whose nodes of a kind may hold projects of a pool (rules `eligible` and `lend`)."""
@@ -80,6 +80,11 @@ class Case:
         for domain, gpus in self.rooms(run[-1], kind, owners).items():
             inside.setdefault(above[domain], []).extend([-(-gpus // grain)] if gpus else [])
         return [tuple(sorted(rooms, reverse=True)) for rooms in inside.values() if rooms]
+
+    def _apart(self, pool: str, kinds: frozenset[str], level: int) -> bool:
+        """Tell whether no domain of a level has nodes of two kinds for projects of a pool."""
+        domains = [self.rooms(level, kind, self.hosts(pool, kind)).keys() for kind in kinds]
+        return level == self.finest or len(set().union(*domains)) == sum(map(len, domains))
 
     def kept(self, project: str, kind: str | None = None) -> dict[int, int]:
         """Return the GPUs that a project keeps by node, of one kind or of all."""

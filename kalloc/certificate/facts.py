@@ -28,15 +28,21 @@ def fact(case: Case, granted: Granted, entry: Entry) -> int:
     unseen = {project: dict(bundle) for project, bundle in granted.items()}
     total = 0
     for market, part in zip(markets, entry["markets"], strict=True):
-        seen = {project: bundle for project, bundle in granted.items() if market.sees(project, bundle)}
-        least = sum(case.spanned(project, market.part(bundle), levels, costs) for project, bundle in seen.items())
+        seen = left_for(market, granted, unseen)
+        least = sum(case.spanned(p, market.part(p, bundle), levels, costs) for p, bundle in seen.items())
         paid = sum(market.pays(project, bundle) for project, bundle in seen.items()) - market.gains()
         merged = shared(market, seen, part["sharing"]) if "sharing" in part else 0
         total += max(least, -(-paid // market.denominator), merged)
         for project, bundle in seen.items():
-            for kind in market.part(bundle):
+            for kind in market.part(project, bundle):
                 del unseen[project][kind]
     return total + sum(case.spanned(project, bundle, levels, costs) for project, bundle in unseen.items())
+
+
+def left_for(market: Market, granted: Granted, unseen: Granted) -> Granted:
+    """Return the projects, with their bundles, that a market sees of what markets before it have left ``unseen``."""
+    touched = {project: granted[project] for project in unseen if market.touches(project, granted[project])}
+    return {p: bundle for p, bundle in touched.items() if market.part(p, bundle).keys() <= unseen[p].keys()}
 
 
 def shared(market: Market, seen: Granted, entry: Entry) -> int:
@@ -45,14 +51,16 @@ def shared(market: Market, seen: Granted, entry: Entry) -> int:
     Projects and domains that are linked by spans form groups; a group of *k* domains has *k* − 1 spans more than
     projects at least, and wastes its rooms' sum modulo the modulus, unless it holds a project of another size. In order
     of a walk from 0 through what rooms add up to, back to 0, potentials say how many groups there can be: a domain of
-    residue *r* adds to them what it gains at best on its step from some *i* to *i* + *r*.
+    residue *r* adds to them what it gains at best on its step from some *i* to *i* + *r*. What projects that keep GPUs
+    get besides counts as wasted.
     """
     case, modulus, potential = market.case, entry["modulus"], entry["potentials"]
     whole = all(type(x) is int for x in (modulus, entry["denominator"], *potential))
     refuse_unless(whole and modulus == len(potential) > 0 < entry["denominator"], "a whole potential per residue")
-    refuse_unless(len(market.run) == 1 and not any(map(case.kept, seen)), "one level, and nobody who keeps GPUs")
+    refuse_unless(len(market.run) == 1, "who must share is told of one level")
     rooms = [room for room in case.rooms(market.run[0], market.kind, market.owners).values() if room]
-    sizes = [bundle[market.kind] for bundle in seen.values()]
+    sizes = [bundle[market.kind] for project, bundle in seen.items() if not case.kept(project)]
+    kept = (case.spanned(p, market.part(p, bundle), market.run, [1]) for p, bundle in seen.items() if case.kept(p))
     others = sum(size % modulus > 0 for size in sizes)
     back = [(potential[0] - potential[at], at) for at in range(1, modulus)]
     groups = Fraction(sum(rooms) - sum(sizes)) * max([Fraction(0), *(Fraction(up, at) for up, at in back)])
@@ -60,7 +68,7 @@ def shared(market: Market, seen: Granted, entry: Entry) -> int:
     for residue, count in Counter(room % modulus for room in rooms).items():
         steps = (potential[(at + residue) % modulus] - potential[at] for at in range(1, modulus))
         groups += count * max([entry["denominator"] + potential[residue] - potential[0], *steps])
-    return len(sizes) + len(rooms) - int(groups // entry["denominator"])
+    return sum(kept) + len(sizes) + len(rooms) - int(groups // entry["denominator"])
 
 
 def apart(markets: Sequence[Market]) -> None:

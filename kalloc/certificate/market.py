@@ -69,25 +69,34 @@ class Market:
         return self._cuts[size]
 
     def sees(self, project: str, bundle: Bundle) -> bool:
-        """Tell whether a project with this bundle sits on these nodes alone, as far as the market's level tells.
+        """Tell whether a project with this bundle sits on these nodes alone, as far as the market's kind tells.
 
-        Above the level of nodes, kinds share domains: there only projects of one kind are seen.
+        Spans of its other kinds come on top: of several kinds only those are seen that share no domain of the level.
         """
-        if self.kind not in bundle or (len(bundle) > 1 and self.run != (self.case.finest,)):
-            return False
-        hosts = self.case.hosts(self.case.instance.project_of[project].pool, self.kind)
-        return hosts <= self.owners and (len(self.run) == 1 or not self.case.kept(project))
+        return self.touches(project, bundle) and len(self.part(project, bundle)) == 1
 
-    def part(self, bundle: Bundle) -> Bundle:
-        """Return what the market speaks of: of nodes, its kind alone."""
-        return {self.kind: bundle[self.kind]} if self.run == (self.case.finest,) else bundle
+    def touches(self, project: str, bundle: Bundle) -> bool:
+        """Tell whether a project with this bundle sits on these nodes with all that it gets of the market's kind."""
+        if self.kind not in bundle:
+            return False
+        coarse = len(self.run) > 1 or (len(bundle) > 1 and self.run[0] != self.case.finest)
+        hosts = self.case.hosts(self.case.instance.project_of[project].pool, self.kind)
+        return hosts <= self.owners and not (coarse and self.case.kept(project))
+
+    def part(self, project: str, bundle: Bundle) -> Bundle:
+        """Return what the market speaks of: its kind where no kind of a project shares a domain with another, else all.
+
+        A project spans no less than its GPUs of one kind.
+        """
+        pool = self.case.instance.project_of[project].pool
+        return {self.kind: bundle[self.kind]} if self.case.apart(pool, frozenset(bundle), self.run[0]) else bundle
 
     def pays(self, project: str, bundle: Bundle) -> int:
         """Return what a project that is seen pays at least, kept domains of this level included.
 
         In domains where it keeps GPUs it pays for parts alone. A level that must hold it whole allows one part only.
         """
-        case, part = self.case, self.part(bundle)
+        case, part = self.case, self.part(project, bundle)
         size = (bundle[self.kind] - case.kept_gpus(project, self.kind)) // self.grain
         if size == 0:
             return self.denominator * case.spanned(project, part, self.run, self.costs)

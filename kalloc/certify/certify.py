@@ -13,7 +13,7 @@ from typing import Any
 from kalloc.certificate.case import Bundle, Case, RefusedError
 from kalloc.certificate.facts import fact, score
 from kalloc.certificate.plans import TIERS, Plans
-from kalloc.certify.facts import Site, merged, priced, sites
+from kalloc.certify.facts import Site, markets, sites
 from kalloc.certify.plans import Tree
 from kalloc.instance import Instance
 from kalloc.plan import Result
@@ -115,14 +115,7 @@ class _Work:
         """Return what prices of parts prove of some levels."""
         if run not in self.facts:
             costs = [1] if len(run) == 1 else [self.weight[level] for level in run]
-            markets = []
-            for site in sites(self.case, run, {project: [bundle] for project, bundle in self.granted.items()}):
-                try:
-                    entry = priced(self.case, site, costs, self.granted, self.limits)
-                    markets.append(merged(self.case, site, self.granted, entry, self.limits))
-                except RefusedError:
-                    continue
-            entry = {"levels": list(run), "markets": markets}
+            entry = {"levels": list(run), "markets": markets(self.case, run, costs, self.granted, self.limits)}
             self.facts[run] = entry, fact(self.case, self.granted, entry)
         return self.facts[run][1]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import gcd, inf
 from typing import Any
 
-from kalloc.certificate.case import Bundle, Case
-from kalloc.certificate.facts import Granted, fact, shared
+from kalloc.certificate.case import Bundle, Case, RefusedError
+from kalloc.certificate.facts import Granted, fact, left_for, shared
 from kalloc.certificate.market import MOST_ROOM, Market
 from kalloc.certify.walks import Parts, cut, fill
 from kalloc.place.bounds import divisor
@@ -57,11 +57,10 @@ def sites(
 
     Without ``linked`` there is one for every set of owners whose nodes serve the same projects.
     """
-    finest = levels[0] == case.levels[-1]
     groups: dict[str, list[tuple[set[str], Counter[int]]]] = defaultdict(list)
     for project, bundles in wanted.items():
         for bundle in bundles:
-            for kind, gpus in bundle.items() if finest or len(bundle) == 1 else ():
+            for kind, gpus in bundle.items():
                 owners, sizes = set(case.hosts(case.instance.project_of[project].pool, kind)), Counter[int]()
                 sizes[gpus - case.kept_gpus(project, kind)] += 1
                 met = [group for group in groups[kind] if (group[0] & owners if linked else group[0] == owners)]
@@ -128,16 +127,45 @@ class Program:
         return None if answer is None else (answer[0], [max(0.0, dual) for dual in answer[1][self.part + 1 :]])
 
 
+def markets(
+    case: Case, levels: Sequence[str], costs: Sequence[int], granted: Granted, limits: Limits
+) -> list[dict[str, Any]]:
+    """Return markets that prove as much as they can of an allocation, those with the least room left first.
+
+    The first of them sees who gets several kinds that share domains.
+    """
+    found, left = [], dict(granted)
+    every = sites(case, levels, {project: [bundle] for project, bundle in granted.items()})
+    for site in sorted(every, key=lambda site: _left_over(case, site, granted)):
+        try:
+            entry = merged(case, site, left, priced(case, site, costs, left, limits), limits)
+        except RefusedError:
+            continue
+        found.append(entry)
+        market = market_of(case, site, costs, 1, [])
+        for project, bundle in left_for(market, left, left).items():
+            if not market.sees(project, bundle):
+                del left[project]
+    return found
+
+
+def _left_over(case: Case, site: Site, granted: Granted) -> int:
+    """Return the room at a site that nobody gets who can sit nowhere else."""
+    pools = {pool for pool in case.pools if case.hosts(pool, site.kind) <= set(site.owners)}
+    inside = (bundle for project, bundle in granted.items() if case.instance.project_of[project].pool in pools)
+    return sum(case.room(owner, site.kind) for owner in site.owners) - sum(some.get(site.kind, 0) for some in inside)
+
+
 def priced(
     case: Case, site: Site, costs: Sequence[int], granted: Granted, limits: Limits
 ) -> dict[str, Any]:
     """Return a market with prices that prove as much as they can."""
     market = market_of(case, site, costs, FINE, [])
-    seen = {project: bundle for project, bundle in granted.items() if market.sees(project, bundle)}
+    seen = left_for(market, granted, granted)
     alike: dict[object, list[str]] = {}
     for project, bundle in seen.items():
         whole = case.level(project) >= market.run[0]
-        least = [case.spanned(project, market.part(bundle), [level], [1]) for level in market.run]
+        least = [case.spanned(project, market.part(project, bundle), [level], [1]) for level in market.run]
         key = project if case.kept(project) else (bundle[site.kind], whole, *least)
         alike.setdefault(key, []).append(project)
     members = [(some[0], seen[some[0]], len(some)) for some in alike.values()]
@@ -174,12 +202,13 @@ def sharing(case: Case, site: Site, granted: Granted, limits: Limits) -> dict[st
     They are the duals of a circulation: the most walks through what the rooms of domains add up to.
     """
     market = market_of(case, site, [1], 1, [])
-    seen = {project: bundle for project, bundle in granted.items() if market.sees(project, bundle)}
-    modulus, others = common_divisor(Counter(bundle[site.kind] for bundle in seen.values()))
-    if len(market.run) > 1 or modulus <= 1 or any(map(case.kept, seen)):
+    seen = left_for(market, granted, granted)
+    sizes = Counter(bundle[site.kind] for project, bundle in seen.items() if not case.kept(project))
+    modulus, others = common_divisor(sizes)
+    if len(market.run) > 1 or modulus <= 1:
         return None
     rooms = [room for room in case.rooms(market.run[0], site.kind, site.owners).values() if room]
-    slack = sum(rooms) - sum(bundle[site.kind] for bundle in seen.values())
+    slack = sum(rooms) - sum(size * count for size, count in sizes.items())
     residues = Counter(room % modulus for room in rooms)
     sides = [(0.0, 0.0)] * modulus + [(-inf, float(slack)), (-inf, float(others))]
     program = ColumnProgram(sides + [(float(count), float(count)) for count in residues.values()])

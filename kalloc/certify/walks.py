@@ -30,7 +30,7 @@ def cut(market: Market, project: str, bundle: Bundle) -> tuple[int, Parts]:
     kept = market.kept(project)
     size = (bundle[market.kind] - market.case.kept_gpus(project, market.kind)) // market.grain
     if size == 0:
-        return market.case.spanned(project, market.part(bundle), market.run, market.costs), Parts()
+        return market.case.spanned(project, market.part(project, bundle), market.run, market.costs), Parts()
     if market.case.level(project) >= market.run[0]:
         return market.costs[0], Parts({size: 1})
     held, parts = _beside(market, kept, size)

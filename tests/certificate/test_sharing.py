@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kalloc.certificate.case import Case
 from kalloc.certificate.facts import fact, shared
-from kalloc.certify.facts import market_of, merged, priced, sharing, sites
+from kalloc.certify.facts import market_of, markets, merged, priced, sharing, sites
 from kalloc.instance import Hierarchy
 from kalloc.solver import Limits
 from models import placement
 from tests.engine.test_against_reference import often
+from tests.engine.test_runs import asked as all_asked
+from tests.engine.test_runs import of_two_kinds
 from tests.halls import granted, hall
 
 HALF = 16
@@ -54,3 +58,23 @@ def test_potentials_say_what_is_true(rooms: list[int], sizes: list[int], odd: bo
     drawn = data.draw(st.lists(st.integers(-5, 5), min_size=1, max_size=HALF))
     any_ = {"modulus": len(drawn), "denominator": data.draw(st.integers(1, 4)), "potentials": drawn}
     assert shared(market_of(case, site, [1], 1, []), given_, any_) <= best.spans["rack"]
+
+
+def test_who_gets_two_kinds_is_seen() -> None:
+    """Where projects get two kinds, no level's fact is above the text-book, and most that need more are proven to."""
+    found: Counter[str] = Counter()
+    for seed in range(60):
+        instance = of_two_kinds(seed)
+        given_: dict[str, dict[str, int]] = defaultdict(dict)
+        for (project, kind), gpus in all_asked(instance).items():
+            given_[project][kind] = gpus
+        for level in ("site", "rack", "node"):
+            weights = {name: int(name == level) for name in instance.topology.levels}
+            alone = instance.replace(hierarchy=Hierarchy(levels=instance.hierarchy.levels, weights=weights))
+            best = placement.solve(alone, all_asked(alone)).spans[level]
+            case = Case(alone)
+            without = fact(case, given_, {"levels": [level], "markets": []})
+            told = fact(case, given_, {"levels": [level], "markets": markets(case, [level], [1], given_, Limits())})
+            assert without <= told <= best, seed
+            found["more" if told < best else "met" if told > without else "nothing to prove"] += 1
+    assert found["met"] > 2 * found["more"], found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,6 +30,8 @@ class _Assignment:
     model: Model = field(default_factory=Model)
     whole: dict[Want, dict[int, int]] = field(default_factory=dict)
     parts: dict[Want, dict[int, int]] = field(default_factory=dict)
+    pairs: dict[Want, dict[tuple[int, int], int]] = field(default_factory=dict)
+    """Items whose first kind and this one are in zones that have a domain in common."""
     taken: dict[int, Terms] = field(default_factory=lambda: defaultdict(list))
     idle: dict[int, Terms] = field(default_factory=lambda: defaultdict(list))
     """Room that stays idle beside items which have their domains to themselves."""
@@ -57,6 +59,8 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
     for shape, count in shapes.items():
         for position in range(len(shape.amounts)):
             _choose(assignment, shape, position, count)
+        for position in range(1, len(shape.amounts)):
+            _pair(assignment, shape, position, count)
     for zone, terms in assignment.taken.items():
         _fill(assignment.model, [*terms, *assignment.idle[zone]], rooms.zone_room[zone])
     for lender, terms in assignment.lent.items():
@@ -70,8 +74,9 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
         return list(items)
     counts = [int(value) for value in answer.values]
     whole = {
-        want: [zone for zone, variable in by_zone.items() for _ in range(counts[variable])]
-        for want, by_zone in assignment.whole.items()
+        want: zones[::-1]
+        for shape, count in shapes.items()
+        for want, zones in _whole_of(assignment, counts, shape, count)
     }
     parts = {
         want: [(zone, counts[variable]) for zone, variable in by_zone.items() if counts[variable]]
@@ -80,13 +85,36 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
     return [_settled(item, whole, parts) for item in items]
 
 
-def _settled(item: Item, whole: dict[Want, list[int]], parts: dict[Want, list[tuple[int, int]]]) -> Item:
+def _whole_of(
+    assignment: _Assignment, counts: Sequence[int], shape: Shape, items: int
+) -> Iterator[tuple[Want, list[int | None]]]:
+    """Yield for each kind of a shape the zone that holds it whole, item by item; None where it is cut."""
+    first: list[int | None] = []
+    for position in range(len(shape.amounts)):
+        want = (shape, position)
+        left = Counter({zone: counts[variable] for zone, variable in assignment.whole[want].items()})
+        pairs = Counter({pair: counts[variable] for pair, variable in assignment.pairs.get(want, {}).items()})
+        found: list[int | None] = []
+        for zone in first:
+            pair = next((pair for pair in +pairs if pair[0] == zone), None)
+            if pair is not None:
+                pairs[pair] -= 1
+                left[pair[1]] -= 1
+            found.append(None if pair is None else pair[1])
+        rest = left.elements()
+        found = [next(rest, None) if zone is None else zone for zone in found or [None] * items]
+        first = first or found
+        yield want, found
+
+
+def _settled(item: Item, whole: dict[Want, list[int | None]], parts: dict[Want, list[tuple[int, int]]]) -> Item:
     """Take for each kind of an item the next zone that is left for its shape, or else what is left in several."""
     settled: list[tuple[tuple[str, int], Zones]] = []
     for position, (kind, gpus) in enumerate(item.shape.amounts):
         want = (item.shape, position)
-        if whole[want]:
-            settled.append(((kind, gpus), frozenset([whole[want].pop()])))
+        home = whole[want].pop()
+        if home is not None:
+            settled.append(((kind, gpus), frozenset([home])))
             continue
         while gpus:
             zone, left = parts[want].pop()
@@ -129,6 +157,27 @@ def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) ->
         for lender in rooms.zones[zone].lenders if shape.pool is not None else ():
             if shape.pool in rooms.outsiders[lender]:
                 assignment.lent[lender] += terms
+
+
+def _pair(assignment: _Assignment, shape: Shape, position: int, count: int) -> None:
+    """Gain for every item whose first kind and another one are in zones that have domains in common."""
+    rooms, model = assignment.rooms, assignment.model
+    one, other = assignment.whole[shape, 0], assignment.whole[shape, position]
+    saved = {(a, b): _saved(rooms, a, b) for a in one for b in other}
+    pairs = {pair: model.variable(0, count, -gain) for pair, gain in saved.items() if gain > 0}
+    for side, whole in enumerate((one, other)):
+        for zone, variable in whole.items():
+            met = [(paired, 1) for pair, paired in pairs.items() if pair[side] == zone]
+            if met:
+                model.row([*met, (variable, -1)], None, 0)
+    assignment.pairs[shape, position] = pairs
+
+
+def _saved(rooms: Rooms, one: int, other: int) -> int:
+    """Return the weight of the levels of which one domain holds two zones."""
+    nodes = np.isin(rooms.zone, (one, other))
+    topology = rooms.topology
+    return sum(w for w, domain in zip(topology.weights, topology.domain, strict=True) if np.ptp(domain[nodes]) == 0)
 
 
 def _holds(rooms: Rooms, shape: Shape, gpus: int, zone: int) -> bool:

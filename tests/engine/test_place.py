@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import kalloc
 from kalloc.errors import InfeasibleError
-from kalloc.instance import Hierarchy, Instance, Placed, Project
+from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request
 from kalloc.place.bounds import fewest_spans
 from kalloc.place.engine import scattering
 from kalloc.place.flow import Demand, FlowBuilder, TooLargeError, decode
@@ -22,6 +22,7 @@ from kalloc.place.items import Item, items_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating
 from kalloc.place.tree import Place, build_tree
+from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits, Model, Status, solve_scip
 from models import placement
 from tests.engine.drawing import Size, instances
@@ -234,6 +235,34 @@ def test_fewest_spans_knows_who_must_not_be_cut(level: str | None) -> None:
     instance = asking([4, 3, 1], (nodes("r", 5), nodes("s", 3)), level=level)
     needs = {item.project: 1 for item in items(instance)}
     assert fewest_spans(Rooms.of(instance), items(instance), needs, far(needs), 0, Limits()) == 3
+
+
+# Zones
+
+
+@pytest.mark.parametrize("asked", list(itertools.permutations(["hb", "h", "b"])))
+def test_both_kinds_of_a_project_share_a_site(asked: tuple[str, ...]) -> None:
+    """Two sites of two owners with both kinds, filled to the last GPU: who asks both kinds gets them at one site."""
+    sites = {"s": "a", "t": "top"}
+    pools = {"p0": "a", "p1": "a", "p2": "a", "q": "top"}
+    instance = make(
+        kinds=(Kind(kind="h"), Kind(kind="b")),
+        pools=(Pool(pool="top"), Pool(pool="a", parent="top")),
+        hierarchy=Hierarchy(levels=("site", "rack"), weights={"site": 100, "rack": 1}),
+        inventory=(
+            *(NodeGroup(path=(at, kind), kind=kind, gpus=4, owner=sites[at]) for at in sites for kind in "hb"),
+            *(NodeGroup(path=("t", "r"), kind=kind, gpus=1, owner="top") for kind in "hb"),
+        ),
+        projects=tuple(Project(project=project, pool=pool, mix="any") for project, pool in pools.items()),
+        requests=(
+            *(Request(project=f"p{at}", kind=k, min=4, max=4, step=1) for at, kinds in enumerate(asked) for k in kinds),
+            *(Request(project="q", kind=kind, min=1, max=1, step=1) for kind in "hb"),
+        ),
+    )
+    rooms = Rooms.of(instance)
+    for item in assign_zones(rooms, items(instance), Limits()):
+        nodes = np.isin(rooms.zone, [next(iter(zones)) for zones in item.shape.zones])
+        assert len(set(rooms.topology.domain[0][nodes].tolist())) == 1
 
 
 # Best fit

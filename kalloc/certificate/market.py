@@ -77,11 +77,9 @@ class Market:
 
     def touches(self, project: str, bundle: Bundle) -> bool:
         """Tell whether a project with this bundle sits on these nodes with all that it gets of the market's kind."""
-        if self.kind not in bundle:
-            return False
         coarse = len(self.run) > 1 or (len(bundle) > 1 and self.run[0] != self.case.finest)
         hosts = self.case.hosts(self.case.instance.project_of[project].pool, self.kind)
-        return hosts <= self.owners and not (coarse and self.case.kept(project))
+        return self.kind in bundle and hosts <= self.owners and not (coarse and self.case.kept(project))
 
     def part(self, project: str, bundle: Bundle) -> Bundle:
         """Return what the market speaks of: its kind where no kind of a project shares a domain with another, else all.

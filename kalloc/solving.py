@@ -232,6 +232,8 @@ def place(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
             seats = seat(run, rooms, granted)
             return Decision(granted, seats, settled_anyhow(run, allocated, granted))
         except NoRoomError as error:
+            if run.limits.stopped:
+                break
             fewer = allocate_fewer(run, allocated, granted, error.project)
         if fewer is None:
             break
@@ -241,7 +243,7 @@ def place(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
 
 def settled_anyhow(run: Run, allocated: Allocated, granted: Granted) -> list[Settled]:
     """Return what the tiers came to, with bounds that hold where less was granted than was settled."""
-    if granted == allocated.granted:
+    if granted == allocated.granted or run.limits.stopped:
         return allocated.settled
     allocated.allocation.model.truncate(allocated.rows, allocated.size)
     search = Search(allocated.allocation, run.share(ANYHOW_SHARE))

@@ -38,3 +38,22 @@ def hall(racks: dict[str, int], sizes: dict[str, int], taken: dict[str, int] | N
         requests=tuple(Request(project=p, kind="H200", min=n, max=n, step=1) for p, n in sizes.items()),
         placed=tuple(Placed(project="background", node=n, gpus=g) for n, g in (taken or {}).items()),
     )
+
+
+def halves() -> Instance:
+    """Return two pools with racks and projects of their own that nobody seats well end to end."""
+    sizes = (16, 8, 24, 8, 16, 24, 16, 8)
+    names = [(pool, f"{pool}{number}", gpus) for pool in "ab" for number, gpus in enumerate(sizes)]
+    return Instance(
+        name="halves",
+        hierarchy=Hierarchy(levels=("rack",), weights={"rack": 1, "node": 1}),
+        kinds=(Kind(kind="H200"),),
+        pools=(Pool(pool="all"), Pool(pool="a", parent="all"), Pool(pool="b", parent="all")),
+        inventory=tuple(
+            NodeGroup(path=(f"{pool}{rack}",), count=3, kind="H200", gpus=8, owner=pool)
+            for pool in "ab"
+            for rack in range(6)
+        ),
+        projects=tuple(Project(project=name, pool=pool) for pool, name, _ in names),
+        requests=tuple(Request(project=name, kind="H200", min=gpus, max=gpus) for _, name, gpus in names),
+    )

@@ -17,6 +17,7 @@ from kalloc.instance import Instance, Objective, Project
 from kalloc.plan import Progress, Result
 from kalloc.verify import Violation, claims, verify
 from tests.engine.hard import endless, full
+from tests.halls import halves
 from tests.instances.places import INSTANCES
 from tests.instances.test_tiny import INFEASIBLE, SOLVED, exact, note
 from tests.models.small import ask, make, nodes, sow
@@ -123,6 +124,31 @@ def test_stop_before_anything_is_known() -> None:
     with pytest.raises(NoPlanError, match="limits"):
         kalloc.solve(endless(), stop=stop)
     assert time.monotonic() - began < 2 * SOON
+
+
+@pytest.mark.parametrize("heard", range(1, 7))
+def test_stop_at_any_word_of_progress(heard: int) -> None:
+    """Wherever a stop falls in two zones laid, fitted, packed and bounded, the plan is whole and no worse than laid."""
+    instance, stop, told = halves(), threading.Event(), list[Progress]()
+
+    def listen(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == heard:
+            stop.set()
+
+    result = kalloc.solve(instance, threads=1, stop=stop, on_progress=listen)
+    assert clean(instance, result)
+    assert result.gpus["allocated"] == result.gpus["requested"]
+    laid = next(one.incumbent for one in told if one.stage == "place")
+    assert laid is not None and result.fragmentation <= laid
+
+
+def test_stop_seeks_no_other_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once somebody says stop, what could not be seated is not decided again: there is no plan, and that is said."""
+    stop = threading.Event()
+    monkeypatch.setattr("kalloc.solving.allocate_fewer", lambda *_: pytest.fail("decided again"))
+    with pytest.raises(NoPlanError, match="seated"):
+        kalloc.solve(kalloc.load(INSTANCES / "tiny/level-request"), stop=stop, on_progress=lambda _: stop.set())
 
 
 def test_time_limit_is_kept() -> None:

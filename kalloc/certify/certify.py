@@ -17,7 +17,7 @@ from kalloc.certify.facts import Site, markets, sites
 from kalloc.certify.plans import Tree
 from kalloc.instance import Instance
 from kalloc.plan import Result
-from kalloc.solver import Limits, Stop
+from kalloc.solver import Limits, Stop, abandonable
 
 SECONDS, SHARE = 8.0, 0.25
 """Wall time that a certificate may take: so many seconds, or such a share of what the solve took."""
@@ -41,11 +41,15 @@ def certify(instance: Instance, result: Result, path: str | None = None, stop: S
         instance: what was solved.
         result: what came out, with its bounds.
         path: where the instance is, seen from the directory that the certificate will be in.
-        stop: an object with ``is_set()``; once set, nothing more is sought.
+        stop: an object with ``is_set()``; once set, a solver's word stands for every bound.
     """
     seconds = max(SECONDS, SHARE * sum(result.seconds.get(step, 0.0) for step in ("allocate", "place")))
-    work = _Work(instance, result, Limits(deadline=time.monotonic() + seconds, stop=stop))
-    return replace(result, certificate=work.document(path))
+    limits = Limits(deadline=time.monotonic() + seconds, stop=stop)
+    work = _Work(instance, result, limits)
+    document = abandonable(lambda: work.document(path), limits)
+    if document is None:
+        document = _Work(instance, result, limits).document(path)
+    return replace(result, certificate=document)
 
 
 class _Work:
@@ -89,7 +93,7 @@ class _Work:
         return [self.facts[run][0] for run in runs]
 
     def _tier(self, name: str, bound: float | None, given: str | None) -> Proof | None:
-        if bound is None or name not in (*TIERS, "fragmentation"):
+        if bound is None or name not in (*TIERS, "fragmentation") or self.limits.stopped:
             return None
         try:
             return self._fragmentation(bound, given) if name == "fragmentation" else self._worth(name, bound)
@@ -98,7 +102,7 @@ class _Work:
 
     def _level(self, name: str, bound: int | None) -> Proof | None:
         """Return a proof of the spans of a level: what projects need, or prices of parts."""
-        if bound is None:
+        if bound is None or self.limits.stopped:
             return None
         try:
             if self._without((name,)) >= bound:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from kalloc.instance.pools import ALL_KINDS
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kalloc.instance.rows import Project
 
 
+@lru_cache(maxsize=10_000)
 def decimal(number: float) -> Fraction:
     """Return the decimal number that was written: 0.1 is a tenth."""
     return Fraction(repr(float(number)))

@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
 from kalloc.place.rooms import Rooms
@@ -22,11 +24,16 @@ MOST_FITTED = 50_000
 
 def spans_of(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
     """Return the domains, per level from coarse to fine, that each project spans, from (project, node) pairs."""
-    nodes: dict[str, list[int]] = defaultdict(list)
-    for project, node in seats:
-        nodes[project].append(node)
-    domains = rooms.topology.domain
-    return {name: tuple(len(set(domain[held].tolist())) for domain in domains) for name, held in nodes.items()}
+    pairs = list(seats)
+    number: dict[str, int] = {}
+    who = np.array([number.setdefault(project, len(number)) for project, _ in pairs], dtype=np.int64)
+    where = np.array([node for _, node in pairs], dtype=np.int64)
+    spans = []
+    for domain in rooms.topology.domain:
+        width = int(domain.max(initial=0)) + 1
+        spanned = np.unique(who * width + domain[where]) // width
+        spans.append(np.bincount(spanned, minlength=len(number)).tolist())
+    return dict(zip(number, zip(*spans, strict=True), strict=True))
 
 
 def scattering(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> int:
@@ -83,6 +90,8 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
             zones[next(iter(item.shape.zones[0]))].append(item)
     packed = Seating(rooms)
     many = rooms.topology.node_count > MOST_FITTED
+    laid: Seating | None = None
+    failure: NoRoomError | None = None
     try:
         for item in items:
             if not _packable(item):
@@ -91,16 +100,24 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
         for zone, members in zones.items():
             laid.lay(zone, members)
         yield laid.seats
-    except NoRoomError:
-        many = False
-    if not many:
-        yield seat_first(rooms, items)
-    pack_zones(packed, zones, limits)
-    yield packed.seats
+    except NoRoomError as error:
+        many, laid, failure = False, None, error
+    if not many and (fitted := seat_first(rooms, items, limits)):
+        yield fitted
+    elif failure is not None:
+        raise failure
+    done = pack_zones(packed, zones, limits)
+    if len(done) == len(zones):
+        yield packed.seats
+    elif laid is not None and done:
+        later = {item.project for zone in zones.keys() - done for item in zones[zone]}
+        yield {at: gpus for at, gpus in packed.seats.items() if at[0] not in later} | {
+            at: gpus for at, gpus in laid.seats.items() if at[0] in later
+        }
 
 
-def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
-    """Return seats item by item.
+def seat_first(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Seats:
+    """Return seats item by item; none once somebody says stop.
 
     Whoever is left without room is seated before the others in the next attempt.
 
@@ -112,6 +129,8 @@ def seat_first(rooms: Rooms, items: Sequence[Item]) -> Seats:
         seating = Seating(rooms)
         try:
             for item in sorted(order, key=_packable):
+                if limits.stopped:
+                    return {}
                 _seat(seating, item)
             return seating.seats
         except NoRoomError as error:

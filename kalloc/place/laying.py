@@ -10,7 +10,7 @@ from math import gcd
 from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.jobs import Job, pack_jobs
-from kalloc.place.packing import Chosen
+from kalloc.place.packing import Chosen, Packing
 from kalloc.place.seating import Seating, by_choice
 from kalloc.place.states import TooManyStepsError
 from kalloc.place.yards import Yard, blocks_of, scopes, share_out, stock_of, yard_of
@@ -31,8 +31,10 @@ class Batch:
     waiting: Waiting
 
 
-def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Limits) -> None:
+def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Limits) -> set[int]:
     """Seat items that may be cut anywhere on nodes of one zone each: those of whole nodes first, on whole nodes.
+
+    Return the zones whose items are all seated: every one, unless somebody said stop before all were packed.
 
     Raises:
         NoRoomError: when they do not fit.
@@ -42,14 +44,28 @@ def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Li
         zone: [item for item in items if not whole[zone] or item.shape.gpus % seating.rooms.node_gpus[zone]]
         for zone, items in zones.items()
     }
+    packed = set(zones)
     for part in (whole, others):
-        batches = [_batch(seating, zone, items) for zone, items in part.items() if items]
+        waiting = {zone: items for zone, items in part.items() if items and zone in packed}
+        if limits.stopped:
+            return packed - {zone for later in (part, others) for zone, items in later.items() if items}
+        batches = [_batch(seating, zone, items) for zone, items in waiting.items()]
         packings = iter(pack_jobs([job for batch in batches for job in batch.jobs], limits))
         for batch in batches:
-            for block, job in zip(batch.blocks, batch.jobs, strict=True):
-                lay(seating, batch, block, job.stock, next(packings).chosen)
-            for item in by_choice(item for members in batch.waiting.values() for item in members):
-                seating.seat(item)
+            found = [next(packings) for _ in batch.jobs]
+            if limits.stopped and not (found and all(packing.chosen for packing in found)):
+                packed.remove(batch.zone)
+            else:
+                _seat(seating, batch, found)
+    return packed
+
+
+def _seat(seating: Seating, batch: Batch, packings: Sequence[Packing]) -> None:
+    """Seat the items of a batch as they are packed, and those that are left by best fit."""
+    for block, job, packing in zip(batch.blocks, batch.jobs, packings, strict=True):
+        lay(seating, batch, block, job.stock, packing.chosen)
+    for item in by_choice(item for members in batch.waiting.values() for item in members):
+        seating.seat(item)
 
 
 def _whole(seating: Seating, zone: int, items: Sequence[Item]) -> list[Item]:

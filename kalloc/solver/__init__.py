@@ -4,6 +4,7 @@ Every answer is rounded and checked against the model in exact integers before i
 do the integer work; the bound of a linear relaxation is proven from its duals in exact integers, whatever the solver.
 """
 
+from kalloc.solver.calls import abandonable
 from kalloc.solver.integer import solve_cp_sat, solve_scip
 from kalloc.solver.linear import DUAL_SCALE, ColumnProgram, dual_bound, relaxed_bound
 from kalloc.solver.model import Answer, Ids, Limits, Model, Status, Stop, Terms, whole_row
@@ -18,6 +19,7 @@ __all__ = [
     "Status",
     "Stop",
     "Terms",
+    "abandonable",
     "dual_bound",
     "relaxed_bound",
     "solve_cp_sat",

@@ -39,7 +39,7 @@ def watched(limits: Limits, interrupt: Callable[[], None]) -> Iterator[None]:
 def abandonable(run: Callable[[], Any], limits: Limits) -> Any:
     """Return what ``run`` returns, or None once somebody says stop.
 
-    SCIP and GLOP do not heed an interrupt, so the call is left behind: its thread ends with its own time limit.
+    SCIP and GLOP do not heed an interrupt, so a call is left behind: its thread ends with its own time limit.
     """
     if limits.stop is None:
         return run()

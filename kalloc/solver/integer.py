@@ -37,6 +37,8 @@ def solve_cp_sat(model: Model, limits: Limits, hint: Ids | None = None) -> Answe
     """Solve with CP-SAT, whose arithmetic is in integers. Reproducible for a given seed, effort and threads."""
     from ortools.sat.python import cp_model
 
+    if limits.stopped:
+        return Answer.nothing(Status.UNKNOWN)
     if model.absurd:
         return Answer.nothing(Status.INFEASIBLE)
     program = cp_model.CpModel()
@@ -88,6 +90,8 @@ def solve_scip(model: Model, limits: Limits, nodes: int | None = None, eager: bo
 
     from ortools.math_opt.python import mathopt
 
+    if limits.stopped:
+        return Answer.nothing(Status.UNKNOWN)
     if model.absurd:
         return Answer.nothing(Status.INFEASIBLE)
     program = mathopt.Model.from_model_proto(proto_of(model, integer=True))

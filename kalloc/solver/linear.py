@@ -23,6 +23,8 @@ def relaxed_bound(model: Model, limits: Limits) -> int | None:
 
     from ortools.math_opt.python import mathopt
 
+    if limits.stopped:
+        return None
     program = mathopt.Model.from_model_proto(proto_of(model, integer=False))
     parameters = mathopt.SolveParameters()
     if math.isfinite(limits.deadline):

@@ -74,9 +74,14 @@ class Limits:
         return max(0.0, self.deadline - time.monotonic())
 
     @property
+    def stopped(self) -> bool:
+        """Tell whether somebody said stop."""
+        return self.stop is not None and self.stop.is_set()
+
+    @property
     def over(self) -> bool:
         """Tell whether the deadline has passed or somebody said stop."""
-        return self.seconds <= 0 or (self.stop is not None and self.stop.is_set())
+        return self.seconds <= 0 or self.stopped
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from kalloc.verify.needs import Needs
@@ -90,6 +90,7 @@ def _whole(value: object, least: int) -> bool:
     return type(value) is int and value >= least
 
 
+@lru_cache(maxsize=10_000)
 def decimal(number: float) -> Fraction:
     """Return the decimal number that was written: 0.1 is a tenth."""
     return Fraction(repr(float(number)))

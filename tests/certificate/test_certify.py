@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import time
 import tokenize
 from pathlib import Path
@@ -175,3 +176,21 @@ def code_lines(path: Path) -> int:
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             lines -= {*range(node.lineno, (node.end_lineno or 0) + 1)}  # type: ignore[attr-defined]
     return len(lines)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_stop_ends_the_search_for_proofs(early: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a stop, or with one in the middle, a solver's word stands for every bound, and that at once."""
+    instance, stop, end = kalloc.load("instances/tiny/cap"), threading.Event(), threading.Event()
+    result = kalloc.solve(instance, threads=1)
+    if early:
+        stop.set()
+    else:
+        module = sys.modules["kalloc.certify.certify"]
+        monkeypatch.setattr(module._Work, "_worth", lambda *_: end.wait(20))
+        threading.Timer(0.1, stop.set).start()
+    began = time.monotonic()
+    found = certify(instance, result, stop=stop).certified
+    end.set()
+    assert found is not None and found["certified"] == 0 and found["bounds"] > 0
+    assert time.monotonic() - began < 2

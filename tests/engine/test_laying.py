@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 
 from kalloc.instance import Hierarchy, Instance, Placed
+from kalloc.place import laying, yards
 from kalloc.place import states as states_module
-from kalloc.place import yards
+from kalloc.place.jobs import Job, pack_job
 from kalloc.place.laying import pack_zones
+from kalloc.place.packing import Packing
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
 from kalloc.place.yards import Scope, scopes, share_out, yard_of
@@ -20,6 +24,7 @@ from kalloc.solver import Limits
 from tests.engine.drawing import Size, trees
 from tests.engine.test_against_reference import often
 from tests.engine.test_place import asking, items
+from tests.halls import halves
 from tests.models.small import nodes
 
 TREES = Size(nodes=9, gpus=8, projects=7, levels=4)
@@ -163,3 +168,21 @@ def test_a_yard_has_every_free_grain_once() -> None:
             for bin, inside in zip(bins, insides, strict=True):
                 assert inside == tuple(sorted((room for room, _ in yard.children[bin]), reverse=True))
                 assert all(rack[node] == bin for _, node in yard.children[bin])
+
+
+def test_stop_leaves_zones_that_are_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop while the second of two zones is packed: the first is seated as packed, of the second nobody."""
+    instance, stop = halves(), threading.Event()
+    rooms, waiting = Rooms.of(instance), items(instance)
+    zones = {zone: [item for item in waiting if item.shape.zones[0] == {zone}] for zone in (0, 1)}
+
+    def interrupted(jobs: Sequence[Job], limits: Limits) -> list[Packing]:
+        done = pack_job(jobs[0], limits, 60.0)
+        stop.set()
+        return [done, *(Packing((), +job.sizes, float("-inf")) for job in jobs[1:])]
+
+    monkeypatch.setattr(laying, "pack_jobs", interrupted)
+    seating = Seating(rooms)
+    assert pack_zones(seating, zones, Limits(stop=stop)) == {0}
+    assert {project for project, _ in seating.seats} == {item.project for item in zones[0]}
+    assert pack_zones(Seating(rooms), zones, Limits(stop=stop)) == set()

@@ -12,7 +12,7 @@ from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
-from kalloc.place.shaping import seat_formed
+from kalloc.place.shaping import of_nodes, seat_any, seat_formed
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits
 
@@ -85,39 +85,48 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
         NoRoomError: when a way does not seat all; there may be others before it.
     """
     zones: dict[int, list[Item]] = defaultdict(list)
-    for item in items:
-        if _packable(item):
-            zones[next(iter(item.shape.zones[0]))].append(item)
-    packed = Seating(rooms)
-    many = rooms.topology.node_count > MOST_FITTED
-    laid: Seating | None = None
+    others = [item for item in items if _packable(rooms, item)]
+    for item in others:
+        zones[next(iter(item.shape.zones[0]))].append(item)
+    seating = seat_first(Seating(rooms), [item for item in items if not _packable(rooms, item)])
+    assert seating is not None
+    laid: Seating | None = seating.copy()
     failure: NoRoomError | None = None
     try:
-        for item in items:
-            if not _packable(item):
-                _seat(packed, item)
-        laid = packed.copy()
         for zone, members in zones.items():
-            laid.lay(zone, members)
+            _lay(laid, zone, members)
         yield laid.seats
     except NoRoomError as error:
-        many, laid, failure = False, None, error
-    if not many and (fitted := seat_first(rooms, items, limits)):
-        yield fitted
-    elif failure is not None:
-        raise failure
-    done = pack_zones(packed, zones, limits)
+        laid, failure = None, error
+    if failure is not None or rooms.topology.node_count <= MOST_FITTED:
+        if fitted := seat_first(seating, others, limits):
+            yield fitted.seats
+        elif failure is not None:
+            raise failure
+    done = pack_zones(seating, zones, limits)
     if len(done) == len(zones):
-        yield packed.seats
+        yield seating.seats
     elif laid is not None and done:
         later = {item.project for zone in zones.keys() - done for item in zones[zone]}
-        yield {at: gpus for at, gpus in packed.seats.items() if at[0] not in later} | {
+        yield {at: gpus for at, gpus in seating.seats.items() if at[0] not in later} | {
             at: gpus for at, gpus in laid.seats.items() if at[0] in later
         }
 
 
-def seat_first(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Seats:
-    """Return seats item by item; none once somebody says stop.
+def _lay(seating: Seating, zone: int, items: Sequence[Item]) -> None:
+    """Seat items of a zone: those of whole nodes by best fit, then the others end to end.
+
+    Raises:
+        NoRoomError: when they do not fit.
+    """
+    for item in items:
+        if item.shape.form is not None:
+            seat_formed(seating, item)
+    seating.lay(zone, (item for item in items if item.shape.form is None))
+
+
+def seat_first(seating: Seating, items: Sequence[Item], limits: Limits | None = None) -> Seating | None:
+    """Return a seating with more items, seated one by one; None once the limits say stop.
 
     Whoever is left without room is seated before the others in the next attempt.
 
@@ -126,29 +135,17 @@ def seat_first(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Seats:
     """
     order = by_choice(items)
     for _ in range(MAX_ATTEMPTS):
-        seating = Seating(rooms)
+        more = seating.copy()
         try:
-            for item in sorted(order, key=_packable):
-                if limits.stopped:
-                    return {}
-                _seat(seating, item)
-            return seating.seats
+            for item in order:
+                if limits is not None and limits.stopped:
+                    return None
+                seat_any(more, item)
+            return more
         except NoRoomError as error:
             failure = error
             order.sort(key=lambda item: item.project != failure.project)
     raise failure
-
-
-def _seat(seating: Seating, item: Item) -> None:
-    """Seat one item in the form that it demands.
-
-    Raises:
-        NoRoomError: when it does not fit.
-    """
-    if item.shape.form is None:
-        seating.seat(item)
-    else:
-        seat_formed(seating, item)
 
 
 def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -> Seats:
@@ -158,7 +155,7 @@ def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -
     """
     if len(ways) == 1:
         return ways[0]
-    zone_of = {item.project: next(iter(item.shape.zones[0])) for item in items if _packable(item)}
+    zone_of = {item.project: next(iter(item.shape.zones[0])) for item in items if _packable(rooms, item)}
     fixed: list[Seats] = [{seat: gpus for seat, gpus in way.items() if seat[0] not in zone_of} for way in ways]
     alike = [way for way, rest in zip(ways, fixed, strict=True) if rest == fixed[-1]]
     best = fixed[-1]
@@ -169,8 +166,8 @@ def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -
     return min([*ways, best], key=lambda way: scattering(rooms, with_kept(rooms, way)))
 
 
-def _packable(item: Item) -> bool:
-    """Tell whether an item asks one zone for one kind and may be cut anywhere."""
+def _packable(rooms: Rooms, item: Item) -> bool:
+    """Tell whether an item asks one zone for one kind and may be cut anywhere, or between whole nodes."""
     shape = item.shape
     alone = shape.anchor is None and len(shape.amounts) == 1 and len(shape.zones[0]) == 1
-    return alone and shape.level is None and shape.form is None
+    return alone and shape.level is None and (shape.form is None or of_nodes(rooms, item))

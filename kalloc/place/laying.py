@@ -12,6 +12,7 @@ from kalloc.place.items import Item
 from kalloc.place.jobs import Job, pack_jobs
 from kalloc.place.packing import Chosen, Packing
 from kalloc.place.seating import Seating, by_choice
+from kalloc.place.shaping import seat_any
 from kalloc.place.states import TooManyStepsError
 from kalloc.place.yards import Yard, blocks_of, scopes, share_out, stock_of, yard_of
 from kalloc.solver import Limits
@@ -40,9 +41,9 @@ def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Li
         NoRoomError: when they do not fit.
     """
     whole = {zone: _whole(seating, zone, items) for zone, items in zones.items()}
+    names = {zone: {item.project for item in items} for zone, items in whole.items()}
     others = {
-        zone: [item for item in items if not whole[zone] or item.shape.gpus % seating.rooms.node_gpus[zone]]
-        for zone, items in zones.items()
+        zone: [item for item in items if item.project not in names[zone]] for zone, items in zones.items()
     }
     packed = set(zones)
     for part in (whole, others):
@@ -65,15 +66,16 @@ def _seat(seating: Seating, batch: Batch, packings: Sequence[Packing]) -> None:
     for block, job, packing in zip(batch.blocks, batch.jobs, packings, strict=True):
         lay(seating, batch, block, job.stock, packing.chosen)
     for item in by_choice(item for members in batch.waiting.values() for item in members):
-        seating.seat(item)
+        seat_any(seating, item)
 
 
 def _whole(seating: Seating, zone: int, items: Sequence[Item]) -> list[Item]:
-    """Return the items that ask for whole nodes, where there are enough of them for all."""
+    """Return the items that ask for whole nodes, where there are enough of them for all; else those that must have."""
     node = seating.rooms.node_gpus[zone]
     whole = [item for item in items if item.shape.gpus % node == 0]
     free = int(seating.free(frozenset([zone]), node)[0].sum())
-    return whole if sum(item.shape.gpus for item in whole) <= free else []
+    enough = sum(item.shape.gpus for item in whole) <= free
+    return whole if enough else [item for item in whole if item.shape.form is not None]
 
 
 def _batch(seating: Seating, zone: int, items: Sequence[Item]) -> Batch:

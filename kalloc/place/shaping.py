@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalloc.instance import Instance
-from kalloc.place.forms import fewest, form_of, kept_by, lacking, offers, untouched
+from kalloc.place.forms import FREE, fewest, form_of, kept_by, lacking, offers, untouched
 from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.seating import MAX_COMPARED, NoRoomError, Seating
@@ -62,6 +62,28 @@ def check_kept(instance: Instance, rooms: Rooms, items: Iterable[Item]) -> None:
         own[list(nodes)] = list(nodes.values())
         if form is not None and project not in seated and not kept_by(rooms.topology, form, own):
             raise NoRoomError(project)
+
+
+def of_nodes(rooms: Rooms, item: Item) -> bool:
+    """Tell whether the form of an item demands whole nodes and no more, in a zone where all nodes are alike."""
+    form, [zone] = item.shape.form, item.shape.zones[0]
+    if form is None or not form.whole or form.exclusive or min(form.most) < FREE:
+        return False
+    node = rooms.node_gpus[zone]
+    alike = set(form.multiple) == {node} and item.shape.gpus % node == 0
+    return alike and bool((rooms.topology.gpus[rooms.zone == zone] == node).all())
+
+
+def seat_any(seating: Seating, item: Item) -> None:
+    """Seat one item in the form that it demands, by best fit.
+
+    Raises:
+        NoRoomError: when it does not fit.
+    """
+    if item.shape.form is None:
+        seating.seat(item)
+    else:
+        seat_formed(seating, item)
 
 
 def seat_formed(seating: Seating, item: Item) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from kalloc.instance import Hierarchy, Instance, Placed
+from kalloc.instance import Hierarchy, Instance, Placed, Shape
 from kalloc.place import laying, yards
 from kalloc.place import states as states_module
 from kalloc.place.jobs import Job, pack_job
@@ -19,6 +19,7 @@ from kalloc.place.laying import pack_zones
 from kalloc.place.packing import Packing
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
+from kalloc.place.shaping import of_nodes
 from kalloc.place.yards import Scope, scopes, share_out, yard_of
 from kalloc.solver import Limits
 from tests.engine.drawing import Size, trees
@@ -75,6 +76,30 @@ def test_blocks_and_few_siblings_lose_nobody(most: int, monkeypatch: pytest.Monk
             sizes.append(dice.randint(1, min(left, 9)))
             left -= sizes[-1]
         laid(asking(sizes, racks))
+
+
+def test_projects_of_whole_nodes_are_packed_with_others() -> None:
+    """Projects that demand whole nodes have whole nodes, beside others that may be cut and nodes that are taken."""
+    packed = 0
+    for seed in range(40):
+        dice = random.Random(seed)
+        names = [f"n{number}" for number in range(dice.randint(3, 9))]
+        inventory = tuple(nodes(dice.choice("rst"), 4, node=name) for name in names)
+        taken = dice.sample(names, dice.randint(0, 2))
+        placed = tuple(Placed(project="other", node=name, gpus=dice.randint(1, 3)) for name in taken)
+        left, sizes = 4 * (len(names) - len(taken)), list[int]()
+        while left > 0 and len(sizes) < 6:
+            sizes.append(dice.choice([4, 8, dice.randint(1, 6)]))
+            left -= sizes[-1]
+        sizes = sizes if left >= 0 else sizes[:-1]
+        whole = {f"p{number}" for number, size in enumerate(sizes) if size % 4 == 0 and dice.random() < 0.6}
+        shapes = tuple(Shape(project=name, shape="whole", level="node") for name in sorted(whole))
+        instance = asking(sizes, inventory, placed=placed, shapes=shapes)
+        assert all(item.shape.form is None or of_nodes(Rooms.of(instance), item) for item in items(instance))
+        seats = laid(instance).seats
+        assert all(gpus == 4 for (name, _), gpus in seats.items() if name in whole), seed
+        packed += bool(whole)
+    assert packed >= 20
 
 
 @pytest.mark.parametrize("limit", [0, 5, 40])

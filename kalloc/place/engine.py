@@ -90,14 +90,15 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
         zones[next(iter(item.shape.zones[0]))].append(item)
     seating = seat_first(Seating(rooms), [item for item in items if not _packable(rooms, item)])
     assert seating is not None
-    laid: Seating | None = seating.copy()
-    failure: NoRoomError | None = None
+    end_to_end, failure = seating.copy(), None
+    laid: Seating | None = None
     try:
         for zone, members in zones.items():
-            _lay(laid, zone, members)
+            _lay(end_to_end, zone, members)
+        laid = end_to_end
         yield laid.seats
     except NoRoomError as error:
-        laid, failure = None, error
+        failure = error
     if failure is not None or rooms.topology.node_count <= MOST_FITTED:
         if fitted := seat_first(seating, others, limits):
             yield fitted.seats

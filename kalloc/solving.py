@@ -340,8 +340,9 @@ def proven_everywhere(decision: Decision) -> int | None:
 def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int]:
     """Return spans, need and the fewest spans proven for every level, and a bound of the score, for what is granted.
 
-    The score's bound is the best sum of bounds of single levels and of runs of them. A project spans no less than it
-    needs, than its form forces on it, and than what it keeps. Where a form forces more than the need, it stands apart.
+    The score's bound is the best sum of bounds of single levels and of runs of them, zone by zone. A project spans no
+    less than it needs, than its form forces on it, and than what it keeps. Where a form forces more than the need, it
+    stands apart. Three levels are not looked at together where the plan spans no more than is needed at the finest.
     """
     items = items_of(run.instance, rooms, decision.granted)
     alone, spans = needed(run, decision.granted), spans_of(rooms, decision.seats)
@@ -360,14 +361,16 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart)
     runs = {}
     for several in runs_of(weights):
+        if len(several) > 2 and exact[several[-1]].spans == exact[several[-1]].need:
+            continue
         least, reached = weighed_at(need_of, several), weighed_at(spans, several)
         plain = weighed_at(alone, several)
         apart = {name for name, cost in least.items() if cost > plain[name]}
         bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart)
-        runs[several] = bound - sum(weights[at] * exact[at].need for at in several)
-    single = {level: weights[level] * (bounds[level] - exact[level].need) for level in bounds}
+        runs[several] = bound.over(sum(weights[at] * exact[at].need for at in several))
+    single = {level: bound.over(exact[level].need, weights[level]) for level, bound in bounds.items()}
     levels = {
-        name: LevelResult(found.spans, found.need, bounds[level])
+        name: LevelResult(found.spans, found.need, bounds[level].total)
         for level, (name, found) in enumerate(value.levels.items())
     }
     return levels, best_sum(single, runs)

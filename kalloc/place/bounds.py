@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,23 @@ MAX_NODES = 20
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
 
+class Proven(NamedTuple):
+    """A lower bound: what everybody needs, and how much more it must be, by the zones of those who compete."""
+
+    least: int
+    beyond: dict[Zones, int]
+
+    @property
+    def total(self) -> int:
+        """The bound."""
+        return self.least + sum(self.beyond.values())
+
+    def over(self, need: int, weight: int = 1) -> dict[Zones, int]:
+        """Return what it is beyond some need, weighted, by zones; none where it is for what is kept, or for forms."""
+        more = {frozenset[int](): self.least - need, **self.beyond}
+        return {zones: weight * count for zones, count in more.items()}
+
+
 def fewest_spans(
     rooms: Rooms,
     items: Sequence[Item],
@@ -44,7 +62,7 @@ def fewest_spans(
     level: int,
     limits: Limits,
     apart: Collection[str] = (),
-) -> int:
+) -> Proven:
     """Return a proven lower bound of Σ spans of a level over all projects.
 
     ``needs`` has the spans that each served project cannot do without, ``spans`` those that it has in a plan: no more
@@ -52,7 +70,7 @@ def fewest_spans(
     """
     least_of_all = sum(needs.values())
     if limits.over or sum(spans.values()) <= least_of_all:
-        return least_of_all
+        return Proven(least_of_all, {})
 
     def beyond(component: Component) -> int:
         least = sum(needs[seen.project] for seen in component.members)
@@ -64,7 +82,7 @@ def fewest_spans(
 
     found = components_at(rooms, [item for item in items if item.project not in apart], level)
     with ThreadPoolExecutor(limits.threads) as pool:
-        return least_of_all + sum(pool.map(beyond, found))
+        return Proven(least_of_all, dict(zip((one.zones for one in found), pool.map(beyond, found), strict=True)))
 
 
 @dataclass(frozen=True)

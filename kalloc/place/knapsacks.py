@@ -29,7 +29,8 @@ class Knapsacks(Generic[Worths]):
         self._tables: list[Worths] = [table]
         for number in range(bins):
             after = table.copy()
-            for part in range(1, min(sizes - 1, most) + 1):
+            possible = np.any(worth[:, number, 1 : min(sizes - 1, most) + 1] > never, axis=0)
+            for part in (np.flatnonzero(possible) + 1).tolist():
                 np.maximum(after[:, part:], table[:, :-part] + worth[:, number, part, None], out=after[:, part:])
             table = np.maximum(after, never)
             self._tables.append(table)

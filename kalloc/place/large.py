@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,6 +42,19 @@ def losses_of(reaction: Reaction, most: int) -> Knapsacks[Ids]:
     loss.ravel()[keys] = np.maximum.reduceat(found, heads)
     loss[:-1] -= reaction.values[stock.used][:, None]
     return Knapsacks(loss[stock.grid], most, NEVER)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Prices that are the same everywhere, and the bound that they prove."""
+
+    bound: int
+    price: Ids
+    """Of a part of every size, in units of 1 / SCALE."""
+    worth: Ids
+    """What a share of large items in a parent pays, by its size, in units of 1 / SCALE; of 0 alone where none does."""
+    large: frozenset[int]
+    """Sizes of the items that are priced by such shares; all others are priced by their parts."""
 
 
 class _Program:
@@ -84,11 +98,11 @@ class _Program:
                     yield parent, [share]
         steps = np.zeros(loss.shape[1], dtype=np.int64)
         steps[self.shares] = prices[self.shares]
-        several = _several(steps)
-        gained = several / SCALE + loss
+        worths = several(steps)
+        gained = worths / SCALE + loss
         ranked = np.argsort(-gained.max(axis=1), kind="stable")[:MANY_PARENTS]
         for parent in ranked[gained[ranked].max(axis=1) > LEAST].tolist():
-            together = _together(steps, several, int(gained[parent].argmax()))
+            together = _together(steps, worths, int(gained[parent].argmax()))
             yield parent, [share for share in together if share in self.share_row]
 
     def _host(self, parent: int, shares: Sequence[int], reaction: Reaction, losses: Knapsacks[Ids]) -> int:
@@ -105,8 +119,8 @@ class _Program:
         return self.base.add(cost, dict(sorted(terms.items())))
 
 
-def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Priced, limits: Limits) -> int:
-    """Return a lower bound of Σ parent cost · parents + bin cost · bins + child cost · children that the items span.
+def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Priced, limits: Limits) -> Offer:
+    """Return prices that prove a lower bound of what all items pay for parents, bins and children.
 
     Args:
         stock: the bins of every parent.
@@ -119,8 +133,9 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
     large = Counter({size: count for size, count in sorted(items.items()) if size > stock.room})
     least = start.bound + parent_cost * items.total()
     most = max((sum(int(stock.states.total[state]) for state in bins) for bins in stock.parents), default=0)
+    alone = Offer(least, start.price, np.zeros(1, dtype=np.int64), frozenset())
     if not large or len(stock.parents) * stock.grid.shape[1] * stock.room * most > MOST_ENTRIES:
-        return least
+        return alone
     shares = _shares(large, most)
     program = _Program(stock, small, large, shares, parent_cost)
     price, rents = start.price, np.zeros(len(stock.parents))
@@ -148,7 +163,9 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
         price = exact if plain else (exact + middle[0]) // 2
         rents = rent if plain else (rent + middle[1]) / 2
         worth = dual if plain else {share: (dual[share] + anchor[share]) / 2 for share in shares}
-    return max(least, -(-best // SCALE))
+    if -(-best // SCALE) <= least:
+        return alone
+    return Offer(-(-best // SCALE), middle[0], _steps(anchor, most), frozenset(large))
 
 
 def _shares(large: Counter[int], most: int) -> list[int]:
@@ -171,19 +188,24 @@ def _proven(
     A share of a large item in a parent is worth what the most valuable share is that is no larger. Any prices would do.
     """
     loss = losses.best
-    steps = np.zeros(loss.shape[1], dtype=np.int64)
-    for share, value in sorted(worth.items()):
-        dual = min(max(0, round(value * SCALE)), LARGEST_SUM // (loss.shape[1] + 1))
-        steps[share:] = np.maximum(steps[share:], dual)
+    steps = _steps(worth, loss.shape[1] - 1)
     pays = cheapest_cuts(steps, parent_cost, max(large))
     total = sum(count * (int(reaction.pays[size]) + parent_cost * SCALE) for size, count in small.items())
     total += sum(count * int(pays[size]) for size, count in large.items())
     total -= sum(int(reaction.values[state]) for states in reaction.stock.parents for state in states)
-    gained = np.maximum(_several(steps)[None, :] + loss, 0).max(axis=1)
+    gained = np.maximum(several(steps)[None, :] + loss, 0).max(axis=1)
     return total - sum(int(gain) for gain in gained)
 
 
-def _several(worth: Ids) -> Ids:
+def _steps(worth: Mapping[int, float], most: int) -> Ids:
+    """Return what a share of every size is worth, in units of 1 / SCALE: as much as the dearest that is no larger."""
+    steps = np.zeros(most + 1, dtype=np.int64)
+    for share, value in sorted(worth.items()):
+        steps[share:] = np.maximum(steps[share:], min(max(0, round(value * SCALE)), LARGEST_SUM // (most + 2)))
+    return steps
+
+
+def several(worth: Ids) -> Ids:
     """Return the most that shares of large items of so much together are worth, for every amount."""
     best = np.zeros(len(worth), dtype=np.int64)
     for amount in range(1, len(worth)):
@@ -193,7 +215,7 @@ def _several(worth: Ids) -> Ids:
 
 
 def _together(worth: Ids, best: Ids, amount: int) -> list[int]:
-    """Return the shares that ``_several`` found to be worth most together."""
+    """Return the shares that ``several`` found to be worth most together."""
     found = []
     while amount:
         parts = np.arange(1, amount + 1)

@@ -154,10 +154,10 @@ class Program:
 
         Sums of ``parts`` prices are exact. None where the limits leave no time.
         """
-        answer = self.program.solve(limits)
+        answer = self.program.duals(limits)
         if answer is None:
             return None
-        value, duals, _ = answer
+        value, duals = answer
         return value, in_units([0.0, *duals[self.part_row + 1 : self.more_row]], parts), duals[self.more_row :]
 
 

@@ -11,7 +11,8 @@ from math import gcd
 
 import numpy as np
 
-from kalloc.place.bounds import Component, components_at, divisor
+from kalloc.place.apart import parents_apart
+from kalloc.place.bounds import Component, Proven, components_at, divisor
 from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.large import three_levels
@@ -38,35 +39,40 @@ def fewest_run(
     run: Run,
     limits: Limits,
     apart: Collection[str] = (),
-) -> int:
+) -> Proven:
     """Return a proven lower bound of Σ weight · spans over a run of levels and all projects.
 
-    ``cost_of`` has Σ weight · need over the levels of every project, ``reached`` the same of the spans in a plan.
-    What the bound does not see, such as those that stand ``apart``, counts with its need. Of three levels, the first is
-    seen by items that are larger than any domain of the second; to others it costs its weight once.
+    ``cost_of`` has Σ weight · need over the levels of every project, ``reached`` the same of the spans in a plan: no
+    more work is done than it takes to meet it. What the bound does not see, such as those that stand ``apart``, counts
+    with its need.
     """
-    total = sum(cost_of.values())
-    if limits.over or sum(reached.values()) <= total:
-        return total
+    found = Proven(sum(cost_of.values()), {})
+    if limits.over or sum(reached.values()) <= found.least:
+        return found
     for component in components_at(rooms, [item for item in items if item.project not in apart], run[0]):
         least = sum(cost_of[seen.project] for seen in component.members)
-        if sum(reached[seen.project] for seen in component.members) > least and not limits.over:
-            total += max(0, _component_run(rooms, component, run, limits) - least)
-    return total
+        enough = sum(reached[seen.project] for seen in component.members)
+        if enough > least and not limits.over:
+            bound = _component_run(rooms, component, run, enough, limits)
+            found.beyond[component.zones] = max(0, bound - least)
+    return found
 
 
-def _component_run(rooms: Rooms, component: Component, run: Run, limits: Limits) -> int:
-    """Return a lower bound of Σ weight · spans of a component's parts: kinds do not share nodes, so they add up."""
+def _component_run(rooms: Rooms, component: Component, run: Run, enough: int, limits: Limits) -> int:
+    """Return a lower bound of Σ weight · spans of a component's parts: kinds do not share nodes, so they add up.
+
+    ``enough`` is what they come to in a plan.
+    """
     zones_of = component.by_kind(rooms)
     sizes_of: dict[str, Counter[int]] = defaultdict(Counter)
     for seen in component.members:
         for shape in seen.parts:
             [(kind, gpus)] = shape.amounts
             sizes_of[kind][gpus] += 1
-    return sum(_kind_run(rooms, zones_of[kind], sizes, run, limits) for kind, sizes in sizes_of.items())
+    return sum(_kind_run(rooms, zones_of[kind], sizes, run, enough, limits) for kind, sizes in sizes_of.items())
 
 
-def _kind_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limits: Limits) -> int:
+def _kind_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, enough: int, limits: Limits) -> int:
     weights, finest = rooms.topology.weights, len(rooms.topology.weights) - 1
     node = gcd(*(rooms.node_gpus[zone] for zone in zones))
     grain = gcd(node, *sizes) if run[-1] == finest else gcd(node, divisor(sizes))
@@ -87,7 +93,8 @@ def _kind_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limits:
     prices = pooled(stock, items, limits)
     if len(run) == 2:
         return small + prices.bound
-    return small + three_levels(stock, items, weights[run[0]], prices, limits)
+    offer = three_levels(stock, items, weights[run[0]], prices, limits)
+    return small + parents_apart(stock, items, weights[run[0]], offer, enough - small, limits)
 
 
 def _insides(rooms: Rooms, zones: Zones, run: Run, grain: int) -> list[list[Children]]:
@@ -104,13 +111,31 @@ def _insides(rooms: Rooms, zones: Zones, run: Run, grain: int) -> list[list[Chil
     return list(parents.values())
 
 
-def best_sum(single: Mapping[int, int], runs: Mapping[Run, int]) -> int:
-    """Return the greatest sum of bounds in which every level counts once at most.
+def best_sum(single: Mapping[int, Mapping[Zones, int]], runs: Mapping[Run, Mapping[Zones, int]]) -> int:
+    """Return the greatest sum of bounds in which every level counts once at most, zone by zone.
 
     Args:
-        single: bound of every level alone, beyond what is needed.
+        single: bound of every level alone, beyond what is needed, by the zones of those who compete.
         runs: bounds of several levels, beyond what is needed; levels between them cost nothing.
     """
+    parts: list[Zones] = []
+    for zones in (zones for found in (*single.values(), *runs.values()) for zones in found):
+        linked = [part for part in parts if part & zones or part == zones]
+        parts = [*(part for part in parts if part not in linked), zones.union(*linked)]
+
+    def within(found: Mapping[Zones, int], part: Zones) -> int:
+        return sum(bound for zones, bound in found.items() if zones == part or zones & part)
+
+    return sum(
+        _best_sum(
+            {level: within(found, part) for level, found in single.items()},
+            {run: within(found, part) for run, found in runs.items()},
+        )
+        for part in parts
+    )
+
+
+def _best_sum(single: Mapping[int, int], runs: Mapping[Run, int]) -> int:
     best = {-1: 0}
     for level in sorted(single):
         together = (best[run[0] - 1] + bound for run, bound in runs.items() if run[-1] == level)

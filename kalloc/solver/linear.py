@@ -84,8 +84,12 @@ class ColumnProgram:
         self._columns.append(column)
         return len(self._columns) - 1
 
-    def solve(self, limits: Limits) -> tuple[float, list[float], list[float]] | None:
-        """Return value, duals of the rows and values of the columns; None where the limits leave no time."""
+    def reprice(self, column: int, cost: float) -> None:
+        """Change the cost of a column."""
+        self._solver.Objective().SetCoefficient(self._columns[column], cost)
+
+    def duals(self, limits: Limits) -> tuple[float, list[float]] | None:
+        """Return value and duals of the rows; None where the limits leave no time."""
         if limits.over:
             return None
         if math.isfinite(limits.deadline):
@@ -93,5 +97,9 @@ class ColumnProgram:
         status = abandonable(self._solver.Solve, limits)
         if status != self._solver.OPTIMAL:
             return None
-        duals = [row.dual_value() for row in self._rows]
-        return self._solver.Objective().Value(), duals, [column.solution_value() for column in self._columns]
+        return self._solver.Objective().Value(), [row.dual_value() for row in self._rows]
+
+    def solve(self, limits: Limits) -> tuple[float, list[float], list[float]] | None:
+        """Return value, duals of the rows and values of the columns; None where the limits leave no time."""
+        answer = self.duals(limits)
+        return None if answer is None else (*answer, [column.solution_value() for column in self._columns])

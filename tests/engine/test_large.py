@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kalloc.place.fillings import Stock
-from kalloc.place.large import _proven, _several, losses_of, three_levels
+from kalloc.place.large import _proven, losses_of, several, three_levels
 from kalloc.place.prices import SCALE, Reaction, pooled
 from kalloc.solver import Limits
 from tests.engine.stocks import Case, draw
@@ -43,7 +43,7 @@ def met(seeds: range) -> tuple[int, int]:
     for seed in seeds:
         of, made = case(seed), stock(case(seed))
         prices = pooled(made, of.items, Limits())
-        bound = three_levels(made, of.items, of.costs[2], prices, Limits())
+        bound = three_levels(made, of.items, of.costs[2], prices, Limits()).bound
         assert prices.bound + of.costs[2] * of.items.total() <= bound <= least(seed), seed
         at += bound == least(seed)
         large += max(of.items) > made.room
@@ -92,7 +92,7 @@ def test_a_large_item_by_hand() -> None:
     """Two parents of two bins of 2, an item of 4 and two of 2: the first fills one parent, so nobody is cut in vain."""
     of = Case((((2,), (2,)), ((2,), (2,))), (0, 0), Counter({4: 1, 2: 2}), (1, 1, 10, 0))
     made = stock(of)
-    assert three_levels(made, of.items, 10, pooled(made, of.items, Limits()), Limits()) == 3 * 10 + 4 * 2
+    assert three_levels(made, of.items, 10, pooled(made, of.items, Limits()), Limits()).bound == 3 * 10 + 4 * 2
 
 
 def test_a_large_item_that_no_parent_holds() -> None:
@@ -100,9 +100,9 @@ def test_a_large_item_that_no_parent_holds() -> None:
     of = Case((((3,),), ((3,),)), (0, 0), Counter({4: 1}), (1, 1, 10, 0))
     made = stock(of)
     prices = pooled(made, of.items, Limits())
-    assert prices.bound + 10 == 14 < three_levels(made, of.items, 10, prices, Limits()) <= 24
+    assert prices.bound + 10 == 14 < three_levels(made, of.items, 10, prices, Limits()).bound <= 24
 
 
-def test_several_shares_together() -> None:
+def testseveral_shares_together() -> None:
     """The most that shares of 1 and 3, worth 2 and 7, are worth in up to 5."""
-    assert _several(np.array([0, 2, 2, 7, 7, 7], dtype=np.int64)).tolist() == [0, 2, 4, 7, 9, 11]
+    assert several(np.array([0, 2, 2, 7, 7, 7], dtype=np.int64)).tolist() == [0, 2, 4, 7, 9, 11]

@@ -13,7 +13,7 @@ from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, 
 from kalloc.place import states as states_module
 from kalloc.place.bounds import fewest_spans
 from kalloc.place.items import items_of
-from kalloc.place.rooms import Rooms
+from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.runs import Run, best_sum, fewest_run, runs_of
 from kalloc.solver import Limits
 from kalloc.verify import Needs
@@ -25,6 +25,7 @@ from tests.engine.test_place import asking
 from tests.models.small import nodes
 
 TREES = Size(nodes=7, gpus=4, projects=5, levels=4)
+ZONES = (frozenset[int](), frozenset([1]), frozenset([2, 3]))
 FAR = 10**9
 """Spans in a plan so far from the need that bounds do all they can."""
 
@@ -43,21 +44,22 @@ def needs(instance: Instance) -> dict[str, tuple[int, ...]]:
     return {project: known.of(project, bundle) for project, bundle in bundles.items()}
 
 
-def run_bound(instance: Instance, pair: Run) -> int:
+def run_bound(instance: Instance, pair: Run) -> dict[Zones, int]:
     """Return the bound of two levels beyond what is needed."""
     rooms, weights = Rooms.of(instance), instance.topology.weights
     least = {project: sum(weights[at] * counts[at] for at in pair) for project, counts in needs(instance).items()}
     waiting = items_of(instance, rooms, asked(instance))
-    return fewest_run(rooms, waiting, least, dict.fromkeys(least, FAR), pair, Limits()) - sum(least.values())
+    found = fewest_run(rooms, waiting, least, dict.fromkeys(least, FAR), pair, Limits())
+    return found.over(sum(least.values()))
 
 
-def level_bound(instance: Instance, level: int) -> int:
+def level_bound(instance: Instance, level: int) -> dict[Zones, int]:
     """Return the bound of one level beyond what is needed, with its weight."""
     rooms = Rooms.of(instance)
     least = {project: counts[level] for project, counts in needs(instance).items()}
     waiting = items_of(instance, rooms, asked(instance))
     found = fewest_spans(rooms, waiting, least, dict.fromkeys(least, FAR), level, Limits())
-    return instance.topology.weights[level] * (found - sum(least.values()))
+    return found.over(sum(least.values()), instance.topology.weights[level])
 
 
 def least(instance: Instance) -> int:
@@ -84,7 +86,7 @@ def weights_of(instance: Instance) -> dict[str, int]:
 def runs_hold(instance: Instance) -> None:
     """No pair's bound is above the text-book's optimum of these two levels alone."""
     for pair in runs_of(instance.topology.weights):
-        found, best = run_bound(instance, pair), least(only(instance, pair))
+        found, best = sum(run_bound(instance, pair).values()), least(only(instance, pair))
         event("reached" if found == best else "below")
         assert 0 <= found <= best
 
@@ -195,13 +197,23 @@ def best_of_all(single: Mapping[int, int], pairs: Mapping[Run, int]) -> int:
 
 
 def test_best_sum_is_the_best_of_all_choices() -> None:
-    """Over all choices in which every level counts once, none comes to more."""
+    """Over all choices in which every level counts once, zone by zone, none comes to more."""
     for seed in range(400):
         dice = random.Random(seed)
         weights = [dice.choice([0, 1, 1, 5]) for _ in range(dice.randint(1, 7))]
-        single = {level: weight * dice.randint(0, 9) for level, weight in enumerate(weights)}
-        pairs = {pair: dice.randint(0, 40) for pair in runs_of(weights)}
-        assert best_sum(single, pairs) == best_of_all(single, pairs)
+        single = [{level: weight * dice.randint(0, 9) for level, weight in enumerate(weights)} for _ in ZONES]
+        pairs = [{pair: dice.randint(0, 40) for pair in runs_of(weights)} for _ in ZONES]
+        alone = {level: {zone: of[level] for zone, of in zip(ZONES, single, strict=True)} for level in single[0]}
+        together = {pair: {zone: of[pair] for zone, of in zip(ZONES, pairs, strict=True)} for pair in pairs[0]}
+        assert best_sum(alone, together) == sum(map(best_of_all, single, pairs))
+
+
+def test_zones_that_are_linked_at_any_level_are_one() -> None:
+    """Whoever competes for zones 1 and 2 at one level takes the bounds of both at the others, summed up."""
+    one, two, both = frozenset([1]), frozenset([2]), frozenset([1, 2])
+    single = {0: {both: 5}, 1: {one: 4, two: 0}}
+    assert best_sum(single, {(0, 1): {one: 0, two: 8}}) == 9
+    assert best_sum(single, {(0, 1): {one: 2, two: 8}}) == 10
 
 
 def test_runs_are_neighbours_that_cost_something() -> None:
@@ -219,13 +231,13 @@ def three_racks() -> Instance:
 def test_a_pair_by_hand() -> None:
     """Four projects of 3 in three racks of 4: two must be cut, so that six racks are entered where four are needed."""
     instance = three_racks()
-    assert run_bound(instance, (0, 1)) == least(instance) == 20
+    assert sum(run_bound(instance, (0, 1)).values()) == least(instance) == 20
 
 
 def test_a_pair_of_too_many_steps_is_bounded_by_the_need(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the states of racks are too many to be listed, what is needed is the bound."""
     monkeypatch.setattr(states_module, "MAX_STATES", 3)
-    assert run_bound(three_racks(), (0, 1)) == 0
+    assert sum(run_bound(three_racks(), (0, 1)).values()) == 0
 
 
 def test_small_items_count_once_at_both_levels() -> None:
@@ -233,7 +245,7 @@ def test_small_items_count_once_at_both_levels() -> None:
     hierarchy = Hierarchy(levels=("rack", "tray"), weights={"rack": 10, "tray": 3, "node": 1})
     rows = tuple(nodes(rack, 8, count=2, path=(rack, f"{rack}1")) for rack in "rs")
     instance = asking([8, 8, 8, 1, 2], rows, hierarchy=hierarchy)
-    assert run_bound(instance, (0, 1)) == 0
+    assert sum(run_bound(instance, (0, 1)).values()) == 0
 
 
 def test_nothing_is_done_where_a_plan_meets_the_need() -> None:
@@ -241,8 +253,8 @@ def test_nothing_is_done_where_a_plan_meets_the_need() -> None:
     instance = three_racks()
     rooms, cost = Rooms.of(instance), {f"p{number}": 12 for number in range(4)}
     waiting = items_of(instance, rooms, asked(instance))
-    assert fewest_run(rooms, waiting, cost, cost, (0, 1), Limits()) == 48
-    assert fewest_run(rooms, waiting, cost, dict.fromkeys(cost, FAR), (0, 1), Limits(deadline=0.0)) == 48
+    assert fewest_run(rooms, waiting, cost, cost, (0, 1), Limits()).total == 48
+    assert fewest_run(rooms, waiting, cost, dict.fromkeys(cost, FAR), (0, 1), Limits(deadline=0.0)).total == 48
 
 
 def test_nodes_taken_in_part_count_with_what_is_free() -> None:
@@ -251,4 +263,4 @@ def test_nodes_taken_in_part_count_with_what_is_free() -> None:
     inventory = tuple(nodes("rrss"[at], 4, node=name) for at, name in enumerate(names))
     placed = tuple(Placed(project="other", node=name, gpus=3) for name in names)
     instance = asking([2, 2], inventory, placed=placed)
-    assert run_bound(instance, (0, 1)) == least(instance) == 0
+    assert sum(run_bound(instance, (0, 1)).values()) == least(instance) == 0

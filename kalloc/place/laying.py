@@ -11,6 +11,7 @@ from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.jobs import Job, pack_jobs
 from kalloc.place.packing import Chosen, Packing
+from kalloc.place.parts import seat_on_parts
 from kalloc.place.seating import Seating, by_choice
 from kalloc.place.shaping import seat_any
 from kalloc.place.states import TooManyStepsError
@@ -40,6 +41,7 @@ def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Li
     Raises:
         NoRoomError: when they do not fit.
     """
+    zones = {zone: seat_on_parts(seating, zone, items, limits) for zone, items in zones.items()}
     whole = {zone: _whole(seating, zone, items) for zone, items in zones.items()}
     names = {zone: {item.project for item in items} for zone, items in whole.items()}
     others = {

@@ -35,8 +35,8 @@ Group = tuple[Place, ...]
 def seat_on_parts(seating: Seating, zone: int, items: Sequence[Item], limits: Limits) -> list[Item]:
     """Seat so many items on part-taken nodes of a zone that whole nodes are enough for the others; return the others.
 
-    Nothing is done unless all ask for multiples of a node. Where part-taken nodes do not add up, more are left than whole
-    nodes hold.
+    Nothing is done unless all ask for multiples of a node. Where part-taken nodes do not add up, more are left than
+    whole nodes hold.
     """
     node = seating.rooms.node_gpus[zone]
     if any(item.shape.gpus % node for item in items):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from kalloc.allocate.build import build
@@ -19,12 +19,12 @@ from kalloc.explain import explained
 from kalloc.instance import Instance
 from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
 from kalloc.naming import plan_of
+from kalloc.place.alone import Alone, preferred
 from kalloc.place.bounds import fewest_spans
 from kalloc.place.engine import seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
-from kalloc.place.runs import Run as LevelRun
 from kalloc.place.runs import best_sum, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.place.shaping import at_least, check_kept
@@ -256,13 +256,13 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     Raises:
         NoRoomError: where none were found.
     """
-    needs = weighed(run, granted)
-    least = sum(needs.values())
+    needs, weights = needed(run, granted), run.instance.topology.weights
+    least = sum(weight * count for need in needs.values() for weight, count in zip(weights, need, strict=True))
     most = run.share(PLACE_SHARE)
     items = items_of(run.instance, rooms, granted)
     check_kept(run.instance, rooms, items)
     seats = seat_all(
-        rooms, items, needs, most, lambda cost: run.record(cost - least, None)
+        rooms, items, needs, preferred(run.instance), most, lambda cost: run.record(cost - least, None)
     )
     run.cut_short |= most.over
     return seats
@@ -341,7 +341,7 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     """Return spans, need and the fewest spans proven for every level, and a bound of the score, for what is granted.
 
     The score's bound is the best sum of bounds of single levels and of runs of them, zone by zone. A project spans no
-    less than it needs, than its form forces on it, and than what it keeps. Where a form forces more than the need, it
+    less than it would alone, and than what it keeps. Where a form or a preference makes that more than its need, it
     stands apart. Three levels are not looked at together where the plan spans no more than is needed at the finest.
     """
     items = items_of(run.instance, rooms, decision.granted)
@@ -349,10 +349,7 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     need_of = at_least(rooms, items, alone)
     weights = run.instance.topology.weights
     exact = list(value.levels.values())
-
-    def weighed_at(counts: Mapping[str, tuple[int, ...]], levels: LevelRun) -> dict[str, int]:
-        return {project: sum(weights[at] * count[at] for at in levels) for project, count in counts.items()}
-
+    lone, more = Alone(rooms), preferred(run.instance)
     bounds = {}
     for level in sorted(range(len(weights)), key=lambda at: -weights[at] * (exact[at].spans - exact[at].need)):
         need = {project: counts[level] for project, counts in need_of.items()}
@@ -363,9 +360,8 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     for several in runs_of(weights):
         if len(several) > 2 and exact[several[-1]].spans == exact[several[-1]].need:
             continue
-        least, reached = weighed_at(need_of, several), weighed_at(spans, several)
-        plain = weighed_at(alone, several)
-        apart = {name for name, cost in least.items() if cost > plain[name]}
+        least, apart = lone.least(items, alone, need_of, several, more)
+        reached = {name: sum(weights[at] * count[at] for at in several) for name, count in spans.items()}
         bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart)
         runs[several] = bound.over(sum(weights[at] * exact[at].need for at in several))
     single = {level: bound.over(exact[level].need, weights[level]) for level, bound in bounds.items()}
@@ -382,12 +378,3 @@ def needed(run: Run, granted: Granted) -> dict[str, tuple[int, ...]]:
     for (project, kind), gpus in granted.items():
         bundles.setdefault(project, {})[kind] = gpus
     return {project: run.needs.of(project, bundle) for project, bundle in bundles.items()}
-
-
-def weighed(run: Run, granted: Granted) -> dict[str, int]:
-    """Return Σ weight · need of each served project."""
-    weights = run.instance.topology.weights
-    return {
-        project: sum(weight * count for weight, count in zip(weights, counts, strict=True))
-        for project, counts in needed(run, granted).items()
-    }

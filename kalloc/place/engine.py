@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from kalloc.place.alone import Preferred
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
+from kalloc.place.moving import Moving, widened
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
-from kalloc.place.shaping import of_nodes, seat_any, seat_formed
+from kalloc.place.shaping import at_least, of_nodes, seat_any, seat_formed
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits
 
+MOVING_SHARE = 0.2
+"""Share of the time that is left for second thoughts."""
 MAX_ATTEMPTS = 8
 """Orders tried for a seating by best fit."""
 MOST_FITTED = 50_000
@@ -46,35 +52,45 @@ def scattering(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> int:
 def seat_all(
     rooms: Rooms,
     items: Sequence[Item],
-    needs: Mapping[str, int],
+    needs: Mapping[str, tuple[int, ...]],
+    more: Preferred,
     limits: Limits,
     on_better: Callable[[int], None],
 ) -> Seats:
     """Return seats for all items, what is kept included: in every zone the best of several ways.
 
-    ``needs`` has Σ weight · need of every project. ``on_better`` is told the Σ weight · spans of every seating that is
-    better than those before it.
+    Where some demand a form, those who are scattered more than they must be are seated anew in the end. ``needs`` has
+    the need of every project by level, ``more`` what some pay on top of the weights. ``on_better`` is told the
+    Σ weight · spans of every seating that is better than those before it.
 
     Raises:
         NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
     assigned = by_choice(assign_zones(rooms, items, limits))
-    needed, least = sum(needs.values()), math.inf
+    weights, least = rooms.topology.weights, math.inf
+    needed = sum(weight * count for need in needs.values() for weight, count in zip(weights, need, strict=True))
     ways: list[Seats] = []
     best: Seats = {}
+    formed = any(item.shape.form is not None for item in items)
+    ending = time.monotonic() + (1 - MOVING_SHARE) * limits.seconds
+    sooner = replace(limits, deadline=ending) if formed else limits
     try:
-        for seats in _ways(rooms, assigned, limits):
+        for seats in _ways(rooms, assigned, sooner):
             ways.append(seats)
             found = _best_of_zones(rooms, assigned, ways)
             cost = scattering(rooms, with_kept(rooms, found))
             if cost < least:
                 best, least = found, cost
                 on_better(cost)
-            if limits.over or least == needed:
+            if sooner.over or least == needed:
                 break
     except NoRoomError:
         if not ways:
             raise
+    if formed and least > needed:
+        best = Moving(rooms, widened(rooms, items, assigned), best, more).improve(at_least(rooms, items, needs), limits)
+        if (cost := scattering(rooms, with_kept(rooms, best))) < least:
+            on_better(cost)
     return with_kept(rooms, best)
 
 

@@ -40,6 +40,7 @@ class Seating:
         self.lend = dict(rooms.lend)
         self._free: dict[tuple[Zones, int], list[Ids]] = {}
         self._order: dict[int, tuple[Ids, Ids]] = {}
+        self._nodes: dict[str, list[int]] = {}
 
     def copy(self) -> Seating:
         """Return a seating that can go on by itself."""
@@ -47,11 +48,12 @@ class Seating:
         other.seats, other.room, other.lend = self.seats.copy(), self.room.copy(), self.lend.copy()
         other._free = {key: [free.copy() for free in levels] for key, levels in self._free.items()}
         other._order = self._order
+        other._nodes = {project: nodes.copy() for project, nodes in self._nodes.items()}
         return other
 
     def held(self, project: str) -> Iterator[tuple[int, int]]:
         """Yield the nodes on which a project was seated, with its GPUs there."""
-        yield from ((node, gpus) for (name, node), gpus in self.seats.items() if name == project)
+        yield from ((node, self.seats[project, node]) for node in self._nodes.get(project, ()))
 
     def close(self, nodes: Ids) -> None:
         """Keep everybody else off some nodes."""
@@ -101,7 +103,21 @@ class Seating:
         if gpus > before:
             raise NoRoomError(item.project)
         self._take(node, gpus)
+        if (item.project, node) not in self.seats:
+            self._nodes.setdefault(item.project, []).append(node)
         self.seats[item.project, node] += gpus
+
+    def withdraw(self, item: Item) -> list[tuple[int, int]]:
+        """Give back the GPUs of an item that keeps nobody off its domains; return its nodes with what it had there."""
+        held = list(self.held(item.project))
+        for node, gpus in held:
+            for lender in self.rooms.zones[int(self.rooms.zone[node])].lenders:
+                if item.shape.pool in self.rooms.outsiders[lender]:
+                    self.lend[lender] += gpus
+            self._take(node, -gpus)
+            del self.seats[item.project, node]
+        self._nodes.pop(item.project, None)
+        return held
 
     def _take(self, node: int, gpus: int) -> None:
         """Lessen the free GPUs of a node."""
@@ -205,7 +221,7 @@ class Seating:
         if item.shape.anchor is not None:
             yield from self.rooms.stays[item.shape.anchor]
         if len(item.shape.amounts) > 1:
-            yield from (node for project, node in self.seats if project == item.project)
+            yield from self._nodes.get(item.project, ())
 
     def _descend(
         self, item: Item, gpus: int, zones: Zones, grain: int, level: int, domains: Ids | None

@@ -86,6 +86,20 @@ def seat_any(seating: Seating, item: Item) -> None:
         seat_formed(seating, item)
 
 
+def seat_tight(seating: Seating, item: Item) -> None:
+    """Seat one item where it spans least, as one with a form.
+
+    Raises:
+        NoRoomError: when it does not fit.
+    """
+    shape = item.shape
+    if shape.form is not None or shape.anchor is not None or len(shape.amounts) > 1:
+        seat_any(seating, item)
+    else:
+        free = [offer.copy() for offer in seating.free(shape.zones[0], 1)]
+        _Hall(seating, item, free, free).place(shape.gpus)
+
+
 def seat_formed(seating: Seating, item: Item) -> None:
     """Seat an item of some form: in the lowest domain that holds it whole and where it spans least, else largest first.
 

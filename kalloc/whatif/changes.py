@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from kalloc.errors import InfeasibleError, InstanceError, NoPlanError
 from kalloc.instance.policy import decimal
-from kalloc.whatif.levers import Facts, Lever, levers_of
+from kalloc.whatif.lever import Facts, Lever
+from kalloc.whatif.levers import levers_of
 from kalloc.whatif.part import part_of
 from kalloc.whatif.settle import Settled, settle
 
@@ -59,8 +60,8 @@ def changes_for(instance: Instance, project: str, limits: Limits) -> Changes:
     """Return the changes that would give a project more.
 
     Only the part of the instance that can matter is solved (:func:`kalloc.whatif.part.part_of`), which is exact. Every
-    change is confirmed by a solve whose merit is proven best and whose shapes were seated; where the time is up,
-    changes not yet tried are missing.
+    change is confirmed by a solve that is proven best on every tier up to merit, or on all that the allocation decides,
+    and whose shapes were seated; where the time is up, changes not yet tried are missing.
 
     Raises:
         NoPlanError: when the instance as it is was not solved within the limits.
@@ -74,7 +75,8 @@ def changes_for(instance: Instance, project: str, limits: Limits) -> Changes:
     if not now.proven:
         return Changes(now.gets(project), now.merit, among, (), complete=not limits.over, proven=False)
     search = _Search(part, project, now, limits)
-    found = [] if project in part.stays or now.gets(project) else list(search.ranked())
+    by_merit = "merit" in part.objective.names and project not in part.stays and not now.gets(project)
+    found = list(search.ranked()) if by_merit else []
     found += [change for lever in levers_of(part, project) if (change := search.least(lever)) is not None]
     found.sort(key=lambda change: (change.gpus is not None, change.gpus or 0))
     return Changes(now.gets(project), now.merit, among, tuple(found), complete=not limits.over)
@@ -148,11 +150,8 @@ class _Search:
         if changes is not None:
             rows = (r.model_copy(update=changes) if r.project == project else r for r in part.projects)
             return part.replace(projects=tuple(rows))
-        return part.replace(
-            projects=tuple(row for row in part.projects if row.project != project),
-            requests=tuple(row for row in part.requests if row.project != project),
-            placed=tuple(row for row in part.placed if row.project != project),
-        )
+        tables = ("projects", "requests", "placed", "shapes", "guarantees")
+        return part.replace(**{t: tuple(row for row in getattr(part, t) if row.project != project) for t in tables})
 
     def _settled(self, instance: Instance) -> Settled | None:
         return self._tried(instance, seated=True)

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kalloc.instance import ALL_KINDS, NODE, NodeGroup, Request
 from kalloc.instance.rows import Row
+from kalloc.whatif.lever import Lever, from_to, same, with_row
+from kalloc.whatif.policy_levers import policy_levers
 
 if TYPE_CHECKING:
     from kalloc.instance import Cap, Instance, Quota
 
-Facts = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Lever:
-    """One rule, request or supply that can be loosened by a number of steps."""
-
-    code: str
-    """The name of its sentence."""
-    unit: int
-    """GPUs of one step; 0 where there is nothing to count."""
-    most: int
-    """Steps beyond which more of it makes no difference."""
-    apply: Callable[[int], Instance]
-    """The instance with so many steps more."""
-    facts: Callable[[int], Facts]
-    """The figures of its sentence after so many steps."""
-
-
 def levers_of(instance: Instance, project: str) -> Iterator[Lever]:
-    """Yield the levers of a project: its own requests and level first, then caps, quotas, lending and nodes."""
+    """Yield the levers of a project: its own requests and level first, then caps, quotas, lending, nodes and policy."""
     for request in instance.requests_of[project]:
         yield from _least(instance, request)
     yield from _level(instance, project)
@@ -42,6 +24,7 @@ def levers_of(instance: Instance, project: str) -> Iterator[Lever]:
         yield from _caps(instance, request)
         yield from _quotas(instance, request)
         yield from _nodes(instance, request)
+    yield from policy_levers(instance, project)
 
 
 def _least(instance: Instance, request: Request) -> Iterator[Lever]:
@@ -50,7 +33,7 @@ def _least(instance: Instance, request: Request) -> Iterator[Lever]:
     most = max(0, request.min - 1) // step
 
     def apply(steps: int) -> Instance:
-        return _with(instance, "requests", request, min=request.min - steps * step, step=step)
+        return with_row(instance, "requests", request, min=request.min - steps * step, step=step)
 
     if most:
         yield Lever(
@@ -70,15 +53,15 @@ def _level(instance: Instance, project: str) -> Iterator[Lever]:
     levels = (*instance.hierarchy.levels, NODE)
     for level in levels[: levels.index(row.level)][::-1]:
         apply = _set(instance, "projects", row, level=level)
-        yield Lever("level", 0, 1, apply, _same({"level": row.level, "to": level}))
-    yield Lever("no_level", 0, 1, _set(instance, "projects", row, level=None), _same({"level": row.level}))
+        yield Lever("level", 0, 1, apply, same({"level": row.level, "to": level}))
+    yield Lever("no_level", 0, 1, _set(instance, "projects", row, level=None), same({"level": row.level}))
 
 
 def _kinds(instance: Instance, project: str) -> Iterator[Lever]:
     """It mixes the kinds that it asks for, or takes as much of a kind that it does not ask for."""
     row, requests = instance.project_of[project], instance.requests_of[project]
     if row.mix == "one" and len(requests) > 1:
-        yield Lever("mix", 0, 1, _set(instance, "projects", row, mix="any"), _same({}))
+        yield Lever("mix", 0, 1, _set(instance, "projects", row, mix="any"), same({}))
     asked = {request.kind for request in requests}
     serves = instance.pool_tree.serves
     for kind in instance.performance:
@@ -91,7 +74,7 @@ def _kinds(instance: Instance, project: str) -> Iterator[Lever]:
                 0,
                 1,
                 _replaced(instance, requests=(*instance.requests, more)),
-                _same({"kind": kind, "least": first.min, "most": first.max}),
+                same({"kind": kind, "least": first.min, "most": first.max}),
             )
 
 
@@ -105,7 +88,7 @@ def _caps(instance: Instance, request: Request) -> Iterator[Lever]:
                 step,
                 -(-(request.max - row.gpus) // step),
                 partial(_capped, instance, row, step),
-                partial(_from_to, row.pool, row.kind, row.gpus, step),
+                partial(from_to, row.pool, row.kind, row.gpus, step),
             )
 
 
@@ -134,8 +117,8 @@ def _quota(instance: Instance, request: Request, row: Quota, column: str, room: 
         {"gpus": "quota"}.get(column, column),
         step,
         max(0, -(-room // step)),
-        lambda steps: _with(instance, "quotas", row, **{column: was + steps * step}),
-        partial(_from_to, row.pool, row.kind, was, step),
+        lambda steps: with_row(instance, "quotas", row, **{column: was + steps * step}),
+        partial(from_to, row.pool, row.kind, was, step),
     )
 
 
@@ -177,17 +160,7 @@ def _asked(instance: Instance, row: Quota) -> int:
 
 
 def _capped(instance: Instance, row: Cap, step: int, steps: int) -> Instance:
-    return _with(instance, "caps", row, gpus=row.gpus + steps * step)
-
-
-def _from_to(pool: str, kind: str, was: int, step: int, steps: int) -> Facts:
-    more = steps * step
-    what = ("GPUs", "GPU") if kind == ALL_KINDS else (kind, kind)
-    return {"pool": pool, "what": what[0], "what_ko": what[1], "was": was, "now": was + more, "gpus": more}
-
-
-def _same(facts: Facts) -> Callable[[int], Facts]:
-    return lambda _: facts
+    return with_row(instance, "caps", row, gpus=row.gpus + steps * step)
 
 
 def _replaced(instance: Instance, **tables: object) -> Callable[[int], Instance]:
@@ -195,10 +168,4 @@ def _replaced(instance: Instance, **tables: object) -> Callable[[int], Instance]
 
 
 def _set(instance: Instance, table: str, row: Row, **changes: object) -> Callable[[int], Instance]:
-    return lambda _: _with(instance, table, row, **changes)
-
-
-def _with(instance: Instance, table: str, row: Row, **changes: object) -> Instance:
-    """Return an instance with one row of a table changed."""
-    rows = (r.model_copy(update=changes) if r is row else r for r in getattr(instance, table))
-    return instance.replace(**{table: tuple(rows)})
+    return lambda _: with_row(instance, table, row, **changes)

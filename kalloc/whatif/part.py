@@ -22,7 +22,7 @@ def part_of(instance: Instance, pool: str, asks: bool = True) -> Instance:
     also where rules on its line change, what is lent and borrowed by those who do so already, or the nodes that serve
     it; with ``asks`` also where its projects come to ask for other kinds. Without, parts do not overlap.
     """
-    if any(value for name, value in instance if isinstance(value, tuple) and name not in TABLES):
+    if has_policy(instance):
         return instance
     links = _Links(row.pool for row in instance.projects)
     _by_nodes(instance, links, pool if asks else None)
@@ -63,6 +63,11 @@ def _paths(instance: Instance, pools: frozenset[str], pool: str) -> set[tuple[st
     pairs = dict.fromkeys((row.owner, row.kind) for row in instance.inventory)
     open_to = {pair for pair in pairs if matters(*pair)}
     return {row.path for row in instance.inventory if (row.owner, row.kind) in open_to}
+
+
+def has_policy(instance: Instance) -> bool:
+    """Tell whether an instance has rows of tables that are not understood here."""
+    return any(value for name, value in instance if isinstance(value, tuple) and name not in TABLES)
 
 
 class _Links:

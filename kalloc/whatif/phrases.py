@@ -137,6 +137,75 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "{owner} 풀에 {kind} 노드 {count:,}대({gpus:,}장)를 증설하고 관련 할당량도 같은 수량만큼 늘립니다.",
     ),
     "merit": ("Have a merit of {now} or more; it has {was}.", "평가 점수를 {now}점 이상 받습니다(현재 {was}점)."),
+    "limit": (
+        "Raise limit {limit} by {more:,}, from {was:,} to {now:,}.",
+        "‘{limit}’ 한도의 상한을 {was:,}장에서 {now:,}장으로 {more:,}장 높입니다(환산 물량 기준).",
+    ),
+    "floor": (
+        "Drop the floor of {least:,} that limit {limit} promises others.",
+        "‘{limit}’ 한도가 다른 과제에 보장하는 하한 {least:,}장을 적용하지 않습니다.",
+    ),
+    "budget": (
+        "Raise budget {budget} by {more:,} won, from {was:,} to {now:,}.",
+        "‘{budget}’ 예산을 {was:,}원에서 {now:,}원으로 {more:,}원 늘립니다.",
+    ),
+    "power": (
+        "Raise power limit {power} by {more} kW, from {was} to {now}.",
+        "‘{power}’ 전력 한도를 {was}kW에서 {now}kW로 {more}kW 높입니다.",
+    ),
+    "drop_segment": (
+        "Drop the condition that each {level} holds whole segments of {amount:,} GPUs of it.",
+        "{level} 안에 {amount:,}장 단위로 배치하는 조건을 적용하지 않습니다.",
+    ),
+    "drop_spread": (
+        "Drop the condition that one {level} holds at most {amount:,} GPUs of it.",
+        "{level}당 최대 {amount:,}장까지만 배치하는 조건을 적용하지 않습니다.",
+    ),
+    "drop_whole": (
+        "Drop the condition that it uses nodes as a whole.",
+        "노드 전체를 사용하는 조건을 적용하지 않습니다.",
+    ),
+    "drop_exclusive": (
+        "Drop the condition that nobody else is in a {level} that it uses.",
+        "{level}을 단독으로 사용하는 조건을 적용하지 않습니다.",
+    ),
+    "admit": (
+        "Admit it although it applied on {applied}, outside the call.",
+        "공모 기간 외 신청({applied})을 예외적으로 접수합니다.",
+    ),
+    "beside": (
+        "Beside all others as they are in this plan it could get {gpus:,} {kind}, if all of this is done:",
+        "다음 조치를 모두 취하면 다른 과제의 배정과 배치를 이 계획대로 유지하면서 {kind} {gpus:,}장을 배정할 수 "
+        "있습니다:",
+    ),
+    "beside_free": (
+        "Beside all others as they are in this plan it could get {gpus:,} {kind} as things are.",
+        "다른 과제의 배정과 배치를 이 계획대로 유지하면서 현재 조건에서도 {kind} {gpus:,}장을 배정할 수 있습니다.",
+    ),
+    "beside_checked": (
+        "Each of these plans was put together and keeps every rule as changed. If all were decided anew, others might "
+        "get these GPUs, except where it says that this was solved.",
+        "위 각 계획은 실제로 구성하여 변경된 규칙을 모두 충족함을 확인하였습니다. 다시 계산하였다고 밝힌 경우를 "
+        "제외하면, 전체 배정을 새로 결정할 때에는 해당 물량이 다른 과제에 배정될 수 있습니다.",
+    ),
+    "beside_solved": (
+        "  All decided anew with it, by the same tiers and proven best: it gets {gets:,} GPUs.",
+        "  이 조건으로 같은 목표에 따라 전체를 다시 계산하였으며(최적임이 증명됨), 이 과제에 {gets:,}장이 배정됩니다.",
+    ),
+    "beside_others": (
+        "  All decided anew with it, by the same tiers and proven best: it gets no more, others do.",
+        "  이 조건으로 같은 목표에 따라 전체를 다시 계산하면(최적임이 증명됨), 이 과제에는 추가로 배정되지 않습니다.",
+    ),
+    "confirmed_tiers": (
+        "Each was solved anew with all else unchanged; every tier up to merit, or every tier that the allocation "
+        "decides, is proven best in each.",
+        "각 조건은 나머지를 그대로 두고 다시 계산하여 확인하였으며, 각 배정은 평가 점수까지의 목표(평가 점수 목표가 "
+        "없으면 배정을 결정하는 모든 목표)에서 최적임이 증명되었습니다.",
+    ),
+    "best_gives": (
+        "The best allocation that was found gives it {gets:,} GPUs. Changes are told from there.",
+        "최적 배정에서 이 과제에 배정되는 수량은 {gets:,}장입니다. 아래 조건은 최적 배정을 기준으로 확인하였습니다.",
+    ),
     "must": (
         "Serve it in any case (mandatory): the merit of the plan falls by {cost}.",
         "이 과제를 반드시 배정하도록 지정합니다. 이 경우 계획의 평가 점수 합은 {cost}점 낮아집니다.",

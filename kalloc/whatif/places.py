@@ -11,9 +11,10 @@ from kalloc.errors import KallocError
 from kalloc.instance import Placed, Request
 from kalloc.solving import solve
 from kalloc.verify import Needs, Records, verify
+from kalloc.whatif.alone import OTHERS, lent_to
 
 if TYPE_CHECKING:
-    from kalloc.instance import Instance, NodeGroup, Quota
+    from kalloc.instance import Instance, NodeGroup
     from kalloc.plan import Plan
     from kalloc.solver import Limits
 
@@ -143,7 +144,7 @@ class _View:
         )
         return instance.replace(
             caps=(),
-            quotas=tuple(self._lending(row) for row in instance.quotas),
+            quotas=tuple(lent_to(instance, self.records, moving, row) for row in instance.quotas),
             inventory=tuple(self._group(node) for node in sorted(self.nodes)),
             projects=projects,
             requests=requests,
@@ -231,21 +232,10 @@ class _View:
         for node, gpus in self.instance.background.items():
             fixed[node] += gpus
         for node in sorted(self.nodes & fixed.keys()):
-            yield Placed(project="\u00a0others", node=names[node], gpus=fixed[node])
+            yield Placed(project=OTHERS, node=names[node], gpus=fixed[node])
         for name in sorted(self.moving & self.instance.stays.keys()):
             for node, gpus in self.instance.stays[name].items():
                 yield Placed(project=name, node=names[node], gpus=gpus)
-
-    def _lending(self, row: Quota) -> Quota:
-        """Return a quota with what those who do not move leave of its lending."""
-        below = self.instance.pool_tree.below[row.pool]
-        used = 0
-        for name, nodes in self.records.seats.items():
-            if name in self.moving or self.instance.project_of[name].pool in below:
-                continue
-            groups = ((self.instance.topology.row(node), gpus) for node, gpus in nodes.items())
-            used += sum(gpus for group, gpus in groups if group.owner in below and row.kind in (group.kind, "*"))
-        return row.model_copy(update={"lend": max(0, row.lend - used)})
 
 
 def _scattering(instance: Instance, plan: Plan, projects: Iterable[str]) -> dict[str, int]:

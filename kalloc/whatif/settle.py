@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import TypeVar
 
+from kalloc.allocate.lexicographic import Settled as Tier
+from kalloc.allocate.tiers import OF_SEATS
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Instance
 from kalloc.instance.policy import decimal
 from kalloc.place.rooms import Rooms
-from kalloc.plan import Progress
+from kalloc.plan import Progress, TierResult
 from kalloc.solver import Limits, Stop
 from kalloc.solving import Allocated, Run, allocate, place, solve
+
+Tiered = TypeVar("Tiered", Tier, TierResult)
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,13 @@ class Settled:
     """No allocation that can be seated has more merit; None where nothing was proven."""
     seated: bool
     """Whether seats were found, or are not in question."""
+    best: bool
+    """Whether value and bound meet on every tier that the allocation decides, up to merit where that is one."""
 
     @property
     def proven(self) -> bool:
-        """Whether it can be seated, and none that can has more merit."""
-        return self.seated and self.bound == self.merit
+        """Whether it can be seated, and none that can is better."""
+        return self.seated and self.best
 
     @cached_property
     def _totals(self) -> Counter[str]:
@@ -83,11 +90,23 @@ def _seated(instance: Instance, limits: Limits) -> Settled | None:
         return None
 
 
+def seats_of(instance: Instance, limits: Limits) -> Mapping[tuple[str, int], int] | None:
+    """Return first seats, by project and node, of all who must be served; None where none were found."""
+    first, rooms = _First(limits.stop), Rooms.of(instance)
+    run = Run(instance, replace(limits, stop=first), first, explains=False)
+    try:
+        return place(run, rooms, allocate(run, rooms)).seats
+    except (InfeasibleError, NoPlanError):
+        return None
+
+
 def _settled(
     instance: Instance, allocated: Allocated, granted: Mapping[tuple[str, str], int], seated: bool
 ) -> Settled:
     bound = next((one.bound for one in allocated.settled if one.name == "merit"), None)
-    return Settled(granted, merit_of(instance, granted), bound, seated)
+    decided = _up_to_merit(allocated.settled)
+    best = granted == allocated.granted and all(one.value == one.bound and one.complete for one in decided)
+    return Settled(granted, merit_of(instance, granted), bound, seated, best)
 
 
 def _solved(instance: Instance, limits: Limits) -> Settled:
@@ -95,7 +114,15 @@ def _solved(instance: Instance, limits: Limits) -> Settled:
     result = solve(instance, time_limit=limits.seconds, seed=limits.seed, threads=limits.threads, stop=limits.stop)
     granted = {(grant.project, grant.kind): grant.gpus for grant in result.plan.grants if grant.gpus}
     bound = next((tier.bound for tier in result.tiers if tier.name == "merit"), None)
-    return Settled(granted, merit_of(instance, granted), None if bound is None else decimal(bound), True)
+    decided = _up_to_merit([tier for tier in result.tiers if tier.name not in OF_SEATS])
+    best = all(tier.value == tier.bound and tier.complete and tier.given is None for tier in decided)
+    return Settled(granted, merit_of(instance, granted), None if bound is None else decimal(bound), True, best)
+
+
+def _up_to_merit(tiers: Sequence[Tiered]) -> Sequence[Tiered]:
+    """Return the tiers before merit and merit itself; all where merit is none of them."""
+    names = [tier.name for tier in tiers]
+    return tiers[: names.index("merit") + 1] if "merit" in names else tiers
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ from kalloc.explain import reasons
 from kalloc.explain.cases import score
 from kalloc.slots import cost_rows
 from kalloc.solver import Limits
+from kalloc.whatif.beside import beside
 from kalloc.whatif.changes import Change, changes_for
+from kalloc.whatif.lever import Facts
+from kalloc.whatif.part import has_policy
 from kalloc.whatif.phrases import Language, say
 from kalloc.whatif.places import better, held, roomiest
-from kalloc.whatif.settle import merit_of
+from kalloc.whatif.settle import merit_of, settle
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -94,7 +98,26 @@ def _better(
     return say("better", language, level=level, free=found.free, domain=found.domain, **figures)
 
 
+def _beside(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
+    """Yield what has to give way so that the plan holds the project, too, and what a solve then makes of it."""
+    has = sum(grant.gpus for grant in plan.grants if grant.project == project)
+    ways = list(beside(instance, plan, project, limits))
+    for way in ways:
+        yield say("beside" if way.needs else "beside_free", language, gpus=way.gpus, kind=way.kind)
+        for code, facts in way.needs:
+            yield "  " + say(code, language, **_figures(facts))
+        with suppress(NoPlanError):
+            solved = None if limits.over else settle(way.instance, limits)
+            if solved is not None and solved.proven:
+                more = solved.gets(project) > has
+                yield say("beside_solved" if more else "beside_others", language, gets=solved.gets(project))
+    if ways:
+        yield say("beside_checked", language)
+
+
 def _changes(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
+    if has_policy(instance):
+        yield from _beside(instance, plan, project, language, limits)
     try:
         changes = changes_for(instance, project, limits)
     except NoPlanError:
@@ -106,7 +129,10 @@ def _changes(instance: Instance, plan: Plan, project: str, language: Language, l
     granted = {(g.project, g.kind): g.gpus for g in plan.grants if g.project in changes.among}
     gets = sum(gpus for (name, _), gpus in granted.items() if name == project)
     missing = changes.merit - merit_of(instance, granted)
-    if missing:
+    first = instance.objective.names[0] == "merit"
+    if not first and changes.gets > gets:
+        yield say("best_gives", language, gets=changes.gets)
+    elif first and missing:
         yield say("not_best", language, missing=score(missing), gets=changes.gets)
     elif changes.gets > gets:
         yield say("tie", language, gets=changes.gets)
@@ -114,7 +140,7 @@ def _changes(instance: Instance, plan: Plan, project: str, language: Language, l
     for change in better_off:
         yield from _change(change, language)
     if better_off:
-        yield say("confirmed", language)
+        yield say("confirmed" if first else "confirmed_tiers", language)
     if not changes.complete:
         yield say("time", language)
     elif not better_off:
@@ -123,9 +149,7 @@ def _changes(instance: Instance, plan: Plan, project: str, language: Language, l
 
 def _change(change: Change, language: Language) -> Iterator[str]:
     """Yield what to change, and who then gets what."""
-    figures = {
-        name: score(value) if isinstance(value, float | Fraction) else value for name, value in change.facts.items()
-    }
+    figures = _figures(change.facts)
     just = change.code == "kind" and figures["least"] == figures["most"]
     yield say("kind_just" if just else change.code, language, **figures)
     losers = say("no_losers", language)
@@ -134,6 +158,10 @@ def _change(change: Change, language: Language) -> Iterator[str]:
         losers = say("losers", language, gpus=sum(change.lose.values()), names=names)
     least = say("least", language) if change.least and change.gpus is not None else ""
     yield say("then", language, gets=change.gets, least=least, losers=losers)
+
+
+def _figures(facts: Facts) -> Mapping[str, object]:
+    return {name: score(value) if isinstance(value, float | Fraction) else value for name, value in facts.items()}
 
 
 def _named(names: Mapping[str, str], language: Language) -> str:

@@ -117,7 +117,10 @@ def worth(
     with Run(as_json).told():
         whole = kalloc.io.load(instance) if plan is None else sound(instance, plan)[0]
         rows = [
-            {"rule": row.rule, "pool": row.pool, "kind": row.kind, "gpus": row.gpus, **row.tiers}
+            {
+                **{"rule": row.rule, "pool": row.pool, "kind": row.kind, "gpus": row.gpus, **row.tiers},
+                "not_sought": " ".join(row.not_sought),
+            }
             for row in worth(whole, time_limit)
         ]
         _written(rows, out)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TypeVar
+from itertools import takewhile
 
-from kalloc.allocate.lexicographic import Settled as Tier
 from kalloc.allocate.tiers import OF_SEATS
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Instance
 from kalloc.instance.policy import decimal
 from kalloc.place.rooms import Rooms
-from kalloc.plan import Progress, TierResult
+from kalloc.plan import Progress, Result
 from kalloc.solver import Limits, Stop
 from kalloc.solving import Allocated, Run, allocate, place, solve
-
-Tiered = TypeVar("Tiered", Tier, TierResult)
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,10 @@ class Settled:
     """No allocation that can be seated has more merit; None where nothing was proven."""
     seated: bool
     """Whether seats were found, or are not in question."""
+    tiers: Mapping[str, Fraction]
+    """Values of the tiers that the allocation decides, as far as each and all before it are proven."""
     best: bool
-    """Whether value and bound meet on every tier that the allocation decides, up to merit where that is one."""
+    """Whether these are all, or all up to merit where that is one."""
 
     @property
     def proven(self) -> bool:
@@ -104,9 +103,10 @@ def _settled(
     instance: Instance, allocated: Allocated, granted: Mapping[tuple[str, str], int], seated: bool
 ) -> Settled:
     bound = next((one.bound for one in allocated.settled if one.name == "merit"), None)
-    decided = _up_to_merit(allocated.settled)
-    best = granted == allocated.granted and all(one.value == one.bound and one.complete for one in decided)
-    return Settled(granted, merit_of(instance, granted), bound, seated, best)
+    as_decided = granted == allocated.granted
+    known = takewhile(lambda one: as_decided and one.value == one.bound and one.complete, allocated.settled)
+    tiers = {one.name: one.value for one in known}
+    return Settled(granted, merit_of(instance, granted), bound, seated, tiers, _best(instance, tiers))
 
 
 def _solved(instance: Instance, limits: Limits) -> Settled:
@@ -114,15 +114,24 @@ def _solved(instance: Instance, limits: Limits) -> Settled:
     result = solve(instance, time_limit=limits.seconds, seed=limits.seed, threads=limits.threads, stop=limits.stop)
     granted = {(grant.project, grant.kind): grant.gpus for grant in result.plan.grants if grant.gpus}
     bound = next((tier.bound for tier in result.tiers if tier.name == "merit"), None)
-    decided = _up_to_merit([tier for tier in result.tiers if tier.name not in OF_SEATS])
-    best = all(tier.value == tier.bound and tier.complete and tier.given is None for tier in decided)
-    return Settled(granted, merit_of(instance, granted), None if bound is None else decimal(bound), True, best)
+    tiers = proven_tiers(result)
+    merit = None if bound is None else decimal(bound)
+    return Settled(granted, merit_of(instance, granted), merit, True, tiers, _best(instance, tiers))
 
 
-def _up_to_merit(tiers: Sequence[Tiered]) -> Sequence[Tiered]:
-    """Return the tiers before merit and merit itself; all where merit is none of them."""
-    names = [tier.name for tier in tiers]
-    return tiers[: names.index("merit") + 1] if "merit" in names else tiers
+def proven_tiers(result: Result) -> dict[str, Fraction]:
+    """Return the values of the tiers of a result as far as each is proven best for every plan as good on those before.
+
+    Of a tier of many values (fairness) all must be proven.
+    """
+    known = takewhile(lambda tier: tier.value == tier.bound and tier.complete and tier.given is None, result.tiers)
+    return {tier.name: decimal(tier.value) for tier in known}
+
+
+def _best(instance: Instance, tiers: Collection[str]) -> bool:
+    """Tell whether some tiers are all that the allocation decides, or all up to merit."""
+    names = [name for name in instance.objective.names if name not in OF_SEATS]
+    return set(names[: names.index("merit") + 1] if "merit" in names else names) <= set(tiers)
 
 
 @dataclass

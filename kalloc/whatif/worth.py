@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kalloc.allocate.tiers import OF_SEATS
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import ALL_KINDS, NodeGroup
-from kalloc.instance.policy import decimal
 from kalloc.instance.rows import Row
 from kalloc.solver import Limits
 from kalloc.solving import solve
 from kalloc.whatif.part import part_of
-from kalloc.whatif.settle import Settled, settle
+from kalloc.whatif.settle import Settled, proven_tiers, settle
 
 if TYPE_CHECKING:
     from kalloc.instance import Cap, Instance, Quota
@@ -46,12 +47,16 @@ class Worth:
     kind: str
     gpus: int
     tiers: Mapping[str, Fraction | None]
-    """The change of every tier; None where either value was not proven best."""
+    """The change of every tier; None where either value was not proven best, or not sought."""
+    not_sought: tuple[str, ...]
+    """Tiers that were left out: those that seats decide, of a large instance."""
 
 
 POLICY = frozenset({"limit", "budget", "power"})
 SMALL_NODES = 300
 """Up to so many nodes each step is solved whole, seats and all; beyond, tiers that seats decide are left out."""
+SUMS = frozenset({"merit", "ranked", "served", "utilisation"})
+"""Tiers that add up over parts of an instance."""
 
 
 def steps_of(instance: Instance) -> list[Step]:
@@ -78,16 +83,19 @@ def worth(instance: Instance, time_limit: float = math.inf) -> Iterator[Worth]:
     """Yield what one step more of each rule is worth: the change of every tier between two solves proven best.
 
     Of a large instance only the parts that a rule can matter to are solved, which is exact: each once as it is, and
-    once with the step. What is not proven, or not reached in time, has no figure.
+    once with the step; all of it where a tier does not add up over parts. What is not proven, or not reached in time,
+    has no figure, and tiers that seats decide are not sought.
     """
     limits = Limits(deadline=time.monotonic() + time_limit)
     book = _Whole(instance, limits) if instance.topology.node_count <= SMALL_NODES else _Parts(instance, limits)
     for step in steps_of(instance):
-        yield Worth(step.rule, step.pool, step.kind, step.gpus, book.change(step))
+        yield Worth(step.rule, step.pool, step.kind, step.gpus, book.change(step), book.not_sought)
 
 
 class _Whole:
     """Solves the whole instance, all tiers."""
+
+    not_sought = ()
 
     def __init__(self, instance: Instance, limits: Limits) -> None:
         self.instance, self.limits = instance, limits
@@ -100,18 +108,11 @@ class _Whole:
 
     def _values(self, instance: Instance) -> dict[str, Fraction | None]:
         """Return the value of every tier that is proven best, given those before it."""
-        none: dict[str, Fraction | None] = dict.fromkeys(instance.objective.names)
-        if self.limits.over:
-            return none
-        try:
-            result = solve(instance, time_limit=self.limits.seconds)
-        except (NoPlanError, InfeasibleError):
-            return none
-        for tier in result.tiers:
-            if tier.bound != tier.value or tier.given is not None:
-                break
-            none[tier.name] = decimal(tier.value)
-        return none
+        values: dict[str, Fraction | None] = dict.fromkeys(instance.objective.names)
+        if not self.limits.over:
+            with suppress(NoPlanError, InfeasibleError):
+                values.update(proven_tiers(solve(instance, time_limit=self.limits.seconds)))
+        return values
 
 
 class _Parts:
@@ -121,12 +122,23 @@ class _Parts:
         self.instance, self.limits = instance, limits
         self.part: dict[str, Instance] = {}
         self.before: dict[frozenset[str], Settled | None] = {}
+        tiers = instance.objective.tiers
+        self.decided = [tier.name for tier in tiers if tier.name not in OF_SEATS]
+        self.not_sought = tuple(tier.name for tier in tiers if tier.name in OF_SEATS)
+        self.separable = SUMS.issuperset(self.decided)
+        """Whether the best of all is the best of each part."""
+        self.constant = all(tier.of != "quota" for tier in tiers)
+        """Whether a plan is worth as much after a step as before."""
 
     def change(self, step: Step) -> dict[str, Fraction | None]:
-        """Return the change of every tier; only merit can be told."""
-        gains = [self._gain(part, step) for part in self._parts(step)]
-        merit = None if any(gain is None for gain in gains) else sum((g for g in gains if g is not None), Fraction(0))
-        return {name: merit if name == "merit" else None for name in self.instance.objective.names}
+        """Return the change of every tier; None for those that seats decide."""
+        changes: dict[str, Fraction | None] = dict.fromkeys(self.instance.objective.names)
+        parts = self._parts(step) if self.separable else [self.instance]
+        gains = [self._gain(part, step) for part in parts]
+        for name in self.decided:
+            told = [gain[name] for gain in gains if name in gain]
+            changes[name] = sum(told, Fraction(0)) if len(told) == len(gains) else None
+        return changes
 
     def _parts(self, step: Step) -> Iterable[Instance]:
         """Return the parts, without repetition, of the pools that the step's rule binds or whose nodes it adds to."""
@@ -149,20 +161,22 @@ class _Parts:
             found[frozenset(self.part[pool].project_of)] = self.part[pool]
         return found.values()
 
-    def _gain(self, part: Instance, step: Step) -> Fraction | None:
-        """Return the merit that a part gains; None where that is not proven."""
+    def _gain(self, part: Instance, step: Step) -> Mapping[str, Fraction]:
+        """Return what a part gains on each tier that is proven."""
         key = frozenset(part.project_of)
         if key not in self.before:
             self.before[key] = self._settled(part, seated=True)
         before, changed = self.before[key], step.apply(part)
-        if before is None or not before.proven:
-            return None
+        if before is None or not before.seated:
+            return {}
         after = self._settled(changed, seated=False)
-        if after is not None and after.bound == before.merit:
-            return Fraction(0)
-        if after is not None and not after.seated:
+        same = after is not None and self.constant and after.tiers == before.tiers
+        if after is not None and not after.seated and not same:
             after = self._settled(changed, seated=True)
-        return after.merit - before.merit if after is not None and after.proven else None
+        if after is None or not (after.seated or same):
+            return {}
+        both = before.tiers.keys() & after.tiers.keys()
+        return {name: after.tiers[name] - before.tiers[name] for name in both}
 
     def _settled(self, instance: Instance, seated: bool) -> Settled | None:
         if self.limits.over:

@@ -107,5 +107,7 @@ def test_commands_write_their_tables(files: dict[str, str]) -> None:
     assert "losses" in run("stress", files["one"], files["one-plan"], "--out", files["table.csv"])
     assert Path(files["table.csv"]).read_text().startswith("level,domain,gpus,hit,hit_gpus,again,left_gpus,left\n")
     rows = json.loads(run("worth", files["one"], files["one-plan"], "--json", "--out", files["table.csv"]))["steps"]
-    assert rows == [{"rule": "nodes", "pool": "top", "kind": "h", "gpus": 4, "merit": 0.0, "fragmentation": 0.0}]
-    assert Path(files["table.csv"]).read_text() == "rule,pool,kind,gpus,merit,fragmentation\nnodes,top,h,4,0,0\n"
+    row = {"rule": "nodes", "pool": "top", "kind": "h", "gpus": 4, "merit": 0.0, "fragmentation": 0.0}
+    assert rows == [{**row, "not_sought": ""}]
+    head = "rule,pool,kind,gpus,merit,fragmentation,not_sought"
+    assert Path(files["table.csv"]).read_text() == f"{head}\nnodes,top,h,4,0,0,\n"

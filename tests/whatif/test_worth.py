@@ -6,13 +6,36 @@ from fractions import Fraction
 
 import pytest
 
+from kalloc.allocate.tiers import OF_SEATS
 from kalloc.errors import InfeasibleError, NoPlanError
-from kalloc.instance import Budget, Cap, Instance, Kind, Limit, Pool, Power, Project, Quota
+from kalloc.instance import (
+    Budget,
+    Cap,
+    Guarantee,
+    Instance,
+    Kind,
+    Limit,
+    Objective,
+    Pool,
+    Power,
+    Project,
+    Quota,
+    Tier,
+)
 from kalloc.whatif import worth as module
 from kalloc.whatif.worth import steps_of, worth
 from tests.models.small import ask, make, nodes, sow
 
 FAMILY = (Pool(pool="top"), Pool(pool="a", parent="top"), Pool(pool="b", parent="top"))
+
+
+TIERS = (
+    ("served", "merit"),
+    ("utilisation", "served", "merit", "fragmentation"),
+    ("ranked", "fragmentation"),
+    ("fairness", "merit"),
+    ("merit", "served"),
+)
 
 
 def table(instance: Instance) -> dict[tuple[str, str, str], Fraction | None]:
@@ -66,6 +89,43 @@ def test_parts_give_what_the_whole_gives(seed: int, monkeypatch: pytest.MonkeyPa
     assert list(whole) == list(parts)
     for key, gain in whole.items():
         assert gain is None or parts[key] is None or gain == parts[key], key
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_tier_of_parts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the tiers, each step changes each of them alike, solved in parts or whole, where both are proven."""
+    instance = sow(seed + 40, nodes=5, gpus=4, projects=5, levels=1)
+    tiers = tuple(Tier(name=name) for name in TIERS[seed % len(TIERS)])
+    instance = instance.replace(objective=Objective(tiers=tiers))
+    try:
+        whole = list(worth(instance))
+        monkeypatch.setattr(module, "SMALL_NODES", 0)
+        parts = list(worth(instance))
+    except (InfeasibleError, NoPlanError):
+        return
+    for one, other in zip(whole, parts, strict=True):
+        assert (one.rule, one.pool, one.kind, one.not_sought) == (other.rule, other.pool, other.kind, ())
+        assert [name for name in other.tiers if name in OF_SEATS] == list(other.not_sought)
+        for name, gain in one.tiers.items():
+            assert gain is None or other.tiers[name] in (gain, None), (one.rule, name)
+    told = [gain for row in parts for name, gain in row.tiers.items() if name not in OF_SEATS]
+    assert not told or any(gain is not None for gain in told)
+
+
+def test_policy_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large instance with policy tables and tiers before merit is solved as a whole, each tier told."""
+    monkeypatch.setattr(module, "SMALL_NODES", 0)
+    instance = make(
+        inventory=(nodes("r", 2, count=3),),
+        limits=(Limit(limit="each", per="project", kind="h", most=2),),
+        guarantees=(Guarantee(guarantee="g", project="q", kind="h", gpus=4),),
+        objective=Objective(tiers=(Tier(name="guarantees"), Tier(name="merit"), Tier(name="fragmentation"))),
+        projects=(Project(project="p", pool="top", merit=3), Project(project="q", pool="top", merit=1)),
+        requests=(ask("p", 1, 9), ask("q", 1, 9)),
+    )
+    limit = next(row for row in worth(instance) if row.rule == "limit")
+    assert dict(limit.tiers) == {"guarantees": -2, "merit": 2, "fragmentation": None}
+    assert limit.not_sought == ("fragmentation",)
 
 
 def test_steps() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from kalloc.allocate.build import build
 from kalloc.allocate.decode import Granted, decode
+from kalloc.allocate.lessening import keeps_floors, lessened
 from kalloc.allocate.lexicographic import NoAnswerError, Search, Settled
 from kalloc.allocate.model import Allocation
 from kalloc.allocate.tiers import bounds_anyhow, prepare, settle
@@ -272,7 +273,7 @@ def allocate_fewer(run: Run, allocated: Allocated, granted: Granted, project: st
     """Decide again with one project less served among those alike one that could not be seated.
 
     Where that one must be served, one of the least merit makes room for it. None where nobody can make room. A large
-    model is not decided again: the project alone goes without.
+    model is not decided again: the project alone gets a step less, then two, four … where no floor forbids it.
     """
     allocation = allocated.allocation
     served = {key: _served(allocation, granted, *key) for key in allocation.served}
@@ -281,7 +282,9 @@ def allocate_fewer(run: Run, allocated: Allocated, granted: Granted, project: st
     if not optional:
         return None
     if own and allocated.size > DECIDED_AGAIN:
-        return {key: gpus for key, gpus in granted.items() if key[0] != project}
+        less = lessened(allocation, allocated.granted, granted, project)
+        if keeps_floors(run.instance, less):
+            return less
     fewer = own or [min(optional, key=lambda key: allocation.classes[key[0]].offers[key[1]].worth)]
     allocation.model.truncate(allocated.rows, allocated.size)
     for key in fewer:

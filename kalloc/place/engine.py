@@ -13,7 +13,7 @@ import numpy as np
 from kalloc.place.alone import Preferred
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
-from kalloc.place.moving import Moving, widened
+from kalloc.place.moving import Moving, seated, widened
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
 from kalloc.place.shaping import at_least, of_nodes, seat_any, seat_formed
@@ -88,7 +88,8 @@ def seat_all(
         if not ways:
             raise
     if formed and least > needed:
-        best = Moving(rooms, widened(rooms, items, assigned), best, more).improve(at_least(rooms, items, needs), limits)
+        wide = widened(rooms, items, assigned)
+        best = Moving(seated(rooms, wide, best), wide, more).improve(at_least(rooms, items, needs), limits)
         if (cost := scattering(rooms, with_kept(rooms, best))) < least:
             on_better(cost)
     return with_kept(rooms, best)
@@ -145,7 +146,7 @@ def _lay(seating: Seating, zone: int, items: Sequence[Item]) -> None:
 def seat_first(seating: Seating, items: Sequence[Item], limits: Limits | None = None) -> Seating | None:
     """Return a seating with more items, seated one by one; None once the limits say stop.
 
-    Whoever is left without room is seated before the others in the next attempt.
+    Whoever is left without room is seated before the others in the next attempt; in the end others make room.
 
     Raises:
         NoRoomError: when none of the attempts seated all.
@@ -160,9 +161,29 @@ def seat_first(seating: Seating, items: Sequence[Item], limits: Limits | None = 
                 seat_any(more, item)
             return more
         except NoRoomError as error:
-            failure = error
-            order.sort(key=lambda item: item.project != failure.project)
-    raise failure
+            failure = error.project
+            order.sort(key=lambda item: item.project != failure)
+    return _squeezed(seating.copy(), order)
+
+
+def _squeezed(seating: Seating, items: Sequence[Item]) -> Seating:
+    """Return a seating with more items, those who find no room last, while others make room for them.
+
+    Raises:
+        NoRoomError: when that does not seat all.
+    """
+    late = []
+    for item in items:
+        try:
+            seat_any(seating, item)
+        except NoRoomError:
+            seating.withdraw(item)
+            late.append(item)
+    moving = Moving(seating, (item for item in items if item not in late), {})
+    for item in late:
+        if not moving.squeeze(item):
+            raise NoRoomError(item.project)
+    return seating
 
 
 def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -> Seats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -39,23 +40,29 @@ def widened(rooms: Rooms, items: Iterable[Item], assigned: Iterable[Item]) -> li
     return found
 
 
+def seated(rooms: Rooms, items: Sequence[Item], seats: Seats) -> Seating:
+    """Return a seating in which some items have just the given seats."""
+    seating, item_of = Seating(rooms), {item.project: item for item in items}
+    for (project, node), gpus in seats.items():
+        seating.put(item_of[project], node, gpus)
+    for item in items:
+        if item.shape.form is not None and item.shape.form.exclusive:
+            domain = rooms.topology.domain[item.shape.form.exclusive[0]]
+            own = np.unique(domain[[node for node, _ in seating.held(item.project)]])
+            seating.close(np.flatnonzero(np.isin(domain, own)))
+    return seating
+
+
 class Moving:
     """Seats that are changed one neighbourhood at a time."""
 
-    def __init__(self, rooms: Rooms, items: Iterable[Item], seats: Seats, more: Preferred) -> None:
-        """``items`` are those that ``seats`` has, ``more`` what some pay for a domain on top of its weight."""
-        self.rooms, self.more = rooms, more
+    def __init__(self, seating: Seating, items: Iterable[Item], more: Preferred) -> None:
+        """``items`` are those that may move, ``more`` what some pay for a domain on top of its weight."""
+        self.seating, self.rooms, self.more = seating, seating.rooms, more
         self.items = {item.project: item for item in items}
-        self.seating = Seating(rooms)
         self.where: dict[int, set[str]] = {}
-        for (project, node), gpus in seats.items():
-            self.seating.put(self.items[project], node, gpus)
         for item in self.items.values():
             self._enter(item)
-            if item.shape.form is not None and item.shape.form.exclusive:
-                domain = rooms.topology.domain[item.shape.form.exclusive[0]]
-                own = np.unique(domain[[node for node, _ in self.seating.held(item.project)]])
-                self.seating.close(np.flatnonzero(np.isin(domain, own)))
 
     def improve(self, needs: Mapping[str, Sequence[int]], limits: Limits) -> Seats:
         """Return seats that cost no more; ``needs`` has the spans that projects cannot do without, by level."""
@@ -74,6 +81,14 @@ class Moving:
             if not better:
                 break
         return self.seating.seats
+
+    def squeeze(self, item: Item) -> bool:
+        """Seat one item more, others making room; tell whether that went."""
+        levels = range(len(self.rooms.topology.levels) - 2, -1, -1)
+        done = any(self._try(item, within, seat_any) for level in levels for within in self._homes(item, level))
+        if done:
+            self.items[item.project] = item
+        return done
 
     def _settle(self, item: Item, need: Sequence[int]) -> bool:
         """Seat an item anew where that makes the whole cheaper; tell whether it did."""
@@ -104,10 +119,11 @@ class Moving:
         return self.items[name].shape.anchor is None and not (form is not None and form.exclusive)
 
     def _try(self, item: Item, others: Sequence[Item], seat: Callable[[Seating, Item], None]) -> bool:
-        """Seat an item, then others, anew; keep that where it is cheaper."""
+        """Seat an item, then others, anew; keep that where it is cheaper, or where the item had no seats."""
         everyone = [item, *others]
         names = [one.project for one in everyone]
-        before, held = self._cost(names), {one.project: self._leave(one) for one in everyone}
+        before = self._cost(names) if item.project in self.items else math.inf
+        held = {one.project: self._leave(one) for one in everyone}
         try:
             seat_tight(self.seating, item)
             for one in by_choice(others):

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 import numpy as np
 
 from kalloc.place.items import Item
-from kalloc.place.rooms import Rooms, Zones
+from kalloc.place.rooms import Lender, Rooms, Zones
 from kalloc.solver import Ids
 
 MAX_COMPARED = 64
@@ -93,15 +93,11 @@ class Seating:
         Raises:
             NoRoomError: when the node's lender lends no more, or the node is full.
         """
-        zone = int(self.rooms.zone[node])
-        for lender in self.rooms.zones[zone].lenders:
-            if item.shape.pool in self.rooms.outsiders[lender]:
-                self.lend[lender] -= gpus
-                if self.lend[lender] < 0:
-                    raise NoRoomError(item.project)
-        before = int(self.room[node])
-        if gpus > before:
+        lenders = self._lenders(item, node)
+        if gpus > self.room[node] or any(self.lend[lender] < gpus for lender in lenders):
             raise NoRoomError(item.project)
+        for lender in lenders:
+            self.lend[lender] -= gpus
         self._take(node, gpus)
         if (item.project, node) not in self.seats:
             self._nodes.setdefault(item.project, []).append(node)
@@ -111,13 +107,17 @@ class Seating:
         """Give back the GPUs of an item that keeps nobody off its domains; return its nodes with what it had there."""
         held = list(self.held(item.project))
         for node, gpus in held:
-            for lender in self.rooms.zones[int(self.rooms.zone[node])].lenders:
-                if item.shape.pool in self.rooms.outsiders[lender]:
-                    self.lend[lender] += gpus
+            for lender in self._lenders(item, node):
+                self.lend[lender] += gpus
             self._take(node, -gpus)
             del self.seats[item.project, node]
         self._nodes.pop(item.project, None)
         return held
+
+    def _lenders(self, item: Item, node: int) -> list[Lender]:
+        """Return the quota rows that limit what an item, as an outsider, has on a node."""
+        lenders = self.rooms.zones[int(self.rooms.zone[node])].lenders
+        return [lender for lender in lenders if item.shape.pool in self.rooms.outsiders[lender]]
 
     def _take(self, node: int, gpus: int) -> None:
         """Lessen the free GPUs of a node."""

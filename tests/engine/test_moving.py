@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from kalloc.errors import InstanceError
 from kalloc.instance import Hierarchy, Instance, Placed, Shape
 from kalloc.naming import plan_of
 from kalloc.place.engine import scattering, seat_all, seat_first
-from kalloc.place.moving import Moving, widened
+from kalloc.place.moving import Moving, seated, widened
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, with_kept
-from kalloc.place.shaping import at_least
+from kalloc.place.shaping import at_least, seat_any
 from kalloc.solver import Limits
 from kalloc.verify import verify
 from tests.engine.test_place import asking, items
@@ -40,7 +42,7 @@ def drawn(seed: int) -> Instance:
 
 def test_seats_keep_every_rule_and_cost_no_more() -> None:
     """From seats that were given one by one in any order, changes lead to a plan that is sound and no dearer."""
-    better = seated = 0
+    better = sound = 0
     for seed in range(150):
         try:
             instance = drawn(seed)
@@ -53,14 +55,46 @@ def test_seats_keep_every_rule_and_cost_no_more() -> None:
             continue
         assert before is not None
         cost = scattering(rooms, with_kept(rooms, before.seats))
-        moving = Moving(rooms, widened(rooms, waiting, waiting), before.seats, {})
+        wide = widened(rooms, waiting, waiting)
+        moving = Moving(seated(rooms, wide, before.seats), wide, {})
         after = moving.improve(at_least(rooms, waiting, needs(instance)), Limits())
         granted = {(row.project, row.kind): row.max for row in instance.requests}
         assert verify(instance, plan_of(instance, granted, with_kept(rooms, after))) == [], seed
         assert scattering(rooms, with_kept(rooms, after)) <= cost, seed
         better += scattering(rooms, with_kept(rooms, after)) < cost
-        seated += 1
-    assert seated >= 40 and better >= 3
+        sound += 1
+    assert sound >= 40 and better >= 3
+
+
+def test_others_make_room_for_who_finds_none() -> None:
+    """Two racks of two nodes of 4, each with a project of 4: the one of 8 in one rack is seated once they share one."""
+    inventory = tuple(nodes(rack, 4, node=f"{rack}{number}") for rack in "rs" for number in range(2))
+    instance = asking([4, 4, 8], inventory)
+    projects = tuple(
+        row.model_copy(update={"level": "rack" if row.project == "p2" else None}) for row in instance.projects
+    )
+    instance = instance.replace(projects=projects)
+    rooms, waiting = Rooms.of(instance), list(items(instance))
+    seating = Seating(rooms)
+    for item, node in zip(waiting[:2], (0, 2), strict=True):
+        seating.put(item, node, 4)
+    with pytest.raises(NoRoomError):
+        seat_any(seating.copy(), waiting[2])
+    moving = Moving(seating, waiting[:2], {})
+    assert moving.squeeze(waiting[2])
+    assert {gpus for _, gpus in seating.held("p2")} == {4} and int(seating.room.sum()) == 0
+
+
+def test_nobody_moves_where_there_is_no_room_at_all() -> None:
+    """A project that is larger than what is free finds no seat, and the others keep theirs."""
+    instance = asking([4, 3, 5], (nodes("r", 4, node="a"), nodes("r", 4, node="b")))
+    rooms, waiting = Rooms.of(instance), list(items(instance))
+    seating = Seating(rooms)
+    seating.put(waiting[0], 0, 4)
+    seating.put(waiting[1], 1, 3)
+    moving = Moving(seating, waiting[:2], {})
+    assert not moving.squeeze(waiting[2])
+    assert dict(seating.seats) == {("p0", 0): 4, ("p1", 1): 3} and seating.room.tolist() == [0, 1]
 
 
 def test_nothing_is_left_to_move_after_all_ways() -> None:
@@ -72,6 +106,7 @@ def test_nothing_is_left_to_move_after_all_ways() -> None:
             seats = seat_all(rooms, waiting, needs(instance), {}, Limits(), lambda cost: None)
         except (InstanceError, NoRoomError):
             continue
-        again = Moving(rooms, waiting, seats, {}).improve(at_least(rooms, waiting, needs(instance)), Limits())
+        moving = Moving(seated(rooms, waiting, seats), waiting, {})
+        again = moving.improve(at_least(rooms, waiting, needs(instance)), Limits())
         formed = any(item.shape.form is not None for item in waiting)
         assert not formed or scattering(rooms, again) == scattering(rooms, seats)

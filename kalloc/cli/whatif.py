@@ -61,9 +61,9 @@ def frontier(
         found = frontier(kalloc.io.load(instance), between, points, time_limit)
         rows = [
             {
-                "fragmentation": point.fragmentation,
-                "merit": point.merit,
-                "merit_bound": point.merit_bound,
+                between[1]: point.second,
+                between[0]: point.first,
+                f"{between[0]}_bound": point.bound,
                 "gap": point.gap,
                 "proven": point.proven,
             }

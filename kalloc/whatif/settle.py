@@ -14,9 +14,10 @@ from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Instance
 from kalloc.instance.policy import decimal
 from kalloc.place.rooms import Rooms
+from kalloc.place.seating import NoRoomError
 from kalloc.plan import Progress, Result
 from kalloc.solver import Limits, Stop
-from kalloc.solving import Allocated, Run, allocate, place, solve
+from kalloc.solving import Allocated, Run, allocate, place, seat, solve
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,29 @@ def settle(instance: Instance, limits: Limits, seated: bool = True) -> Settled |
     Raises:
         NoPlanError: when none was found within the limits.
     """
-    shaped = any(row.level is not None for row in instance.projects) or bool(instance.shapes or instance.power)
+    formed = shaped(instance)
     try:
-        if not shaped or not seated:
-            return _counted(instance, limits, not shaped)
+        if not formed or not seated:
+            return _counted(instance, limits, not formed)
         found = _seated(instance, limits)
         return found if found is not None and found.proven else _solved(instance, limits)
     except InfeasibleError:
         return None
+
+
+def shaped(instance: Instance) -> bool:
+    """Tell whether some allocations may be impossible to seat: somebody asks for a shape, or power is limited."""
+    return any(row.level is not None for row in instance.projects) or bool(instance.shapes or instance.power)
+
+
+def seatable(instance: Instance, granted: Mapping[tuple[str, str], int], limits: Limits) -> bool:
+    """Tell whether seats were found for an allocation."""
+    first = _First(limits.stop)
+    try:
+        seat(Run(instance, replace(limits, stop=first), first, explains=False), Rooms.of(instance), dict(granted))
+    except NoRoomError:
+        return False
+    return True
 
 
 def _counted(instance: Instance, limits: Limits, seated: bool) -> Settled:

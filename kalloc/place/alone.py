@@ -6,16 +6,18 @@ fabric, and whoever does not pays for another: the cheaper of the two is a bound
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from kalloc.instance import Instance
-from kalloc.place.forms import Form, offers, untouched
+from kalloc.place.forms import FREE, Form, offers, untouched
 from kalloc.place.items import Item, Shape
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.solver import Ids
 
+NEVER = 2**40
+"""Pays who has no seats at all."""
 Preferred = Mapping[str, Sequence[int]]
 """What a project pays for a domain of each level on top of its weight."""
 
@@ -93,22 +95,39 @@ class Alone:
         for at, level in enumerate(levels[:-1]):
             if need[levels[at + 1]] == 1 or need[level] > 1:
                 continue
-            one = self._in_one(shape, paid, levels, level)
+            one = self._in_one(shape, shape.gpus, paid, levels, level)
             required = shape.level is not None and shape.level >= level
             several = sum(
                 cost * (need[below] if below < level else max(2, need[below]))
                 for cost, below in zip(paid, levels, strict=True)
             )
-            cheaper = several if one is None else one if required else min(one, several)
+            cheaper = several if one == NEVER else one if required else min(one, several)
             best = max(best, cheaper)
+        if shape.form is not None:
+            best = max([best, *self._spread(shape, shape.form, paid, levels, need)])
         return best
 
-    def _in_one(self, shape: Shape, paid: Sequence[int], levels: Sequence[int], level: int) -> int | None:
-        """Return what is paid at least within one domain of a level; None where none holds all."""
-        [zones], gpus = shape.zones, shape.gpus
+    def _spread(
+        self, shape: Shape, form: Form, paid: Sequence[int], levels: Sequence[int], need: Sequence[int]
+    ) -> Iterator[int]:
+        """Yield, per level at which a domain holds so much of it and no more, what the cheapest parts come to."""
+        for at, level in enumerate(levels):
+            most = min(form.most[level], shape.gpus)
+            if form.most[level] < FREE and most > 0:
+                sizes = range(1, most + 1)
+                parts = np.array([self._in_one(shape, part, paid[at:], levels[at:], level) for part in sizes])
+                total = np.zeros(shape.gpus + 1, dtype=np.int64)
+                for gpus in range(1, shape.gpus + 1):
+                    fitting = parts[: min(gpus, most)]
+                    total[gpus] = (fitting + total[gpus - len(fitting) : gpus][::-1]).min()
+                yield int(total[-1]) + sum(paid[above] * need[levels[above]] for above in range(at))
+
+    def _in_one(self, shape: Shape, gpus: int, paid: Sequence[int], levels: Sequence[int], level: int) -> int:
+        """Return what GPUs pay at least within one domain of a level; NEVER where none holds them."""
+        [zones] = shape.zones
         homes = np.flatnonzero(self._offer(zones, shape.form)[level] >= gpus)
         if len(homes) == 0:
-            return None
+            return NEVER
         total = np.zeros(len(homes), dtype=np.int64)
         for cost, other in zip(paid, levels, strict=True):
             if other <= level:

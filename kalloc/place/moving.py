@@ -25,18 +25,17 @@ MOST_MOVED = 150
 
 
 def widened(rooms: Rooms, items: Iterable[Item], assigned: Iterable[Item]) -> list[Item]:
-    """Return items that may use, besides the zones assigned to them, all others that are under the same meters."""
+    """Return items, those of one kind with all their zones that are under the same meters as the one assigned."""
     zones_of = {item.project: item.shape.zones for item in items}
     meters = [zone.meters for zone in rooms.zones]
     found = []
     for item in assigned:
-        zones, every = item.shape.zones, zones_of[item.project]
-        if len(zones) == len(every):
-            zones = tuple(
-                own | {zone for zone in all_of if {meters[zone]} == {meters[other] for other in own}}
-                for own, all_of in zip(zones, every, strict=True)
-            )
-        found.append(replace(item, shape=replace(item.shape, zones=zones)))
+        every = zones_of[item.project]
+        if len(item.shape.zones) == len(every) == 1:
+            [own], [others] = item.shape.zones, every
+            wider = own | {zone for zone in others if {meters[zone]} == {meters[one] for one in own}}
+            item = replace(item, shape=replace(item.shape, zones=(wider,)))
+        found.append(item)
     return found
 
 

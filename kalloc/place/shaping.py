@@ -93,11 +93,12 @@ def seat_tight(seating: Seating, item: Item) -> None:
         NoRoomError: when it does not fit.
     """
     shape = item.shape
-    if shape.form is not None or shape.anchor is not None or len(shape.amounts) > 1:
+    if shape.form is not None or shape.anchor is not None or (len(shape.amounts) > 1 and shape.level is not None):
         seat_any(seating, item)
-    else:
-        free = [offer.copy() for offer in seating.free(shape.zones[0], 1)]
-        _Hall(seating, item, free, free).place(shape.gpus)
+        return
+    for (_, gpus), zones in zip(shape.amounts, shape.zones, strict=True):
+        free = [offer.copy() for offer in seating.free(zones, 1)]
+        _Hall(seating, item, free, free).place(gpus)
 
 
 def seat_formed(seating: Seating, item: Item) -> None:

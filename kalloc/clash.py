@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
+from math import ceil
 
-from kalloc.allocate.model import Allocation
-from kalloc.solver import Answer, Limits, Model, Status, solve_cp_sat, solve_scip
+from kalloc.allocate.model import Allocation, Measure
+from kalloc.errors import Way
+from kalloc.solver import Answer, Limits, Model, Status, solve_cp_sat, solve_scip, whole_row
 
 PER_GPU = frozenset({"quota", "borrowing", "room", "lend"})
 """Rules whose rows count GPUs: loosened by one, they cost one GPU."""
@@ -16,24 +19,43 @@ PER_PROJECT = frozenset({"mandatory", "stays"})
 """Rules whose rows count projects: each that is let go costs the GPUs that it must have."""
 
 
+UNITS = {
+    "GPUs": PER_GPU | PER_PROJECT | {"limit"},
+    "won": frozenset({"budget"}),
+    "kW": frozenset({"power"}),
+}
+"""Which rules give way, by what the cheapest way to a plan is counted in."""
+
+
 @dataclass(frozen=True)
 class Loosened:
     """One rule or request of the cheapest way to a plan, and by how much it gives way."""
 
     sentence: str
-    gpus: int
-    """GPUs that a rule allows more, or that projects do without."""
+    amount: int
+    """GPUs that a rule allows more (or a floor less), or that projects do without; won; or watts."""
+    unit: str
+    fewer: bool = False
+
+    @property
+    def shown(self) -> float:
+        """The amount in its unit, watts as kW."""
+        return self.amount / 1000 if self.unit == "kW" else self.amount
 
     def __str__(self) -> str:
-        """Return the sentence with its GPUs."""
-        rule = self.sentence.partition(":")[0]
-        return f"{self.sentence}; {self.gpus:,} GPUs {'fewer' if rule in PER_PROJECT else 'more'}"
+        """Return the sentence with its amount."""
+        return f"{self.sentence}; {self.shown:,.12g} {self.unit} {'fewer' if self.fewer else 'more'}"
 
 
-def why_impossible(allocation: Allocation, limits: Limits) -> tuple[list[str], list[str], int]:
-    """Return what excludes itself, the cheapest way to a plan in sentences, and its GPUs in all."""
-    way = relaxation_of(allocation, limits)
-    return clash_of(allocation, limits), [str(loosened) for loosened in way], sum(loosened.gpus for loosened in way)
+def why_impossible(allocation: Allocation, limits: Limits) -> tuple[list[str], list[Way]]:
+    """Return what excludes itself, and the cheapest way to a plan by each measure that has one."""
+    ways = []
+    for unit in UNITS:
+        found = relaxation_of(allocation, limits, unit)
+        if found:
+            total = sum(one.amount for one in found)
+            ways.append(Way(unit, total / 1000 if unit == "kW" else total, tuple(map(str, found))))
+    return clash_of(allocation, limits), ways
 
 
 def clash_of(allocation: Allocation, limits: Limits) -> list[str]:
@@ -80,33 +102,55 @@ def _leave_out(rows: _Rows, kept: set[int], groups: Sequence[Sequence[int]], lim
         kept -= {*group[:low]}
 
 
-def relaxation_of(allocation: Allocation, limits: Limits) -> list[Loosened]:
-    """Return the rules and requests to loosen so that the rules leave a plan, by the fewest GPUs in all.
+def relaxation_of(allocation: Allocation, limits: Limits, unit: str = "GPUs") -> list[Loosened]:
+    """Return the rules and requests to loosen so that the rules leave a plan, by the least of a unit in all.
 
-    Every named row may be violated at a price: a GPU more of a rule costs one, a project that must be served or stay
-    costs the fewest GPUs that it must have. Empty where no way was proven cheapest within the limits.
+    Named rows of that unit may be violated at a price: a GPU more of a rule costs one, as do a GPU that a limit counts,
+    a won of a budget, and a watt; a project that must be served or stay costs the fewest GPUs that it must have. All
+    other rows hold. Empty where no way was proven cheapest within the limits.
     """
+    if not any(sentence.partition(":")[0] in UNITS[unit] for sentence in allocation.clash.values()):
+        return []
     full = allocation.model
     rows = _Rows(allocation)
     upper = [allocation.loose.get(variable, most) for variable, most in enumerate(full.upper)]
     model = Model(lower=list(full.lower), upper=upper, cost=[0] * full.size)
-    slack: dict[int, tuple[int, int]] = {}
+    slack: list[tuple[int, int, int]] = []
     for row, columns in enumerate(full.row_columns):
         terms = list(zip(columns, full.row_factors[row], strict=True))
         low, high = full.row_lower[row], full.row_upper[row]
         rule = allocation.clash.get(row, "").partition(":")[0]
-        if rule in PER_GPU | PER_PROJECT:
+        if rule in UNITS[unit] and row in allocation.measures:
+            slack += [(row, variable, 1) for variable in _measured(model, allocation.measures[row])]
+            continue
+        if rule in UNITS[unit] & (PER_GPU | PER_PROJECT):
             price = rows.fewest(row) if rule in PER_PROJECT else 1
             most = abs(low or 0) if rule in PER_PROJECT else _furthest(model, terms)
             variable = model.variable(0, most, price)
-            slack[row] = variable, price
+            slack.append((row, variable, price))
             terms.append((variable, 1 if low is not None else -1))
         model.row(terms, low, high)
     answer = _cheapest(model, limits)
     if answer.values is None or answer.status is not Status.OPTIMAL:
         return []
-    used = ((row, int(answer.values[variable]) * price) for row, (variable, price) in slack.items())
-    return [Loosened(allocation.clash[row], gpus) for row, gpus in used if gpus]
+    used = ((row, int(answer.values[variable]) * price) for row, variable, price in slack)
+    return [_loosened(allocation.clash[row], amount, unit) for row, amount in used if amount]
+
+
+def _loosened(sentence: str, amount: int, unit: str) -> Loosened:
+    return Loosened(sentence, amount, unit, sentence.partition(":")[0] in PER_PROJECT)
+
+
+def _measured(model: Model, measure: Measure) -> list[int]:
+    """Add a row that may be violated by whole units; return the variables that count by how many."""
+    shares, found = list(measure.shares), []
+    furthest = sum((abs(factor) * model.upper[column] for column, factor in shares), Fraction(0))
+    for side, sign in ((measure.high, -1), (measure.low, 1)):
+        if side is not None:
+            found.append(model.variable(0, ceil(furthest + abs(side)), 1))
+            shares.append((found[-1], Fraction(sign)))
+    whole_row(model, shares, measure.low, measure.high)
+    return found
 
 
 def _cheapest(model: Model, limits: Limits) -> Answer:

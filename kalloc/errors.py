@@ -51,20 +51,43 @@ class OutputError(KallocError):
     """Files cannot be written where they were wanted; what was there before is as it was."""
 
 
+@dataclass(frozen=True)
+class Way:
+    """The cheapest way to a plan where none can exist, by one measure: ``GPUs``, ``won`` or ``kW``."""
+
+    unit: str
+    amount: float
+    """By so much rules are loosened, or requests let go, in all."""
+    loosened: tuple[str, ...]
+    """What gives way, each with its amount."""
+
+
 class InfeasibleError(KallocError):
     """No plan can exist.
 
-    ``clash`` names a smallest set of requests and rules that exclude each other; ``relaxation`` the cheapest way to a
-    plan, by the GPUs that rules allow more or requests do without, where one is known.
+    ``clash`` names a smallest set of requests and rules that exclude each other; ``ways`` the cheapest ways to a plan
+    that are known: in GPUs that rules allow more or requests do without, in won where budgets alone can give way, and
+    in kW where limits on power alone can.
     """
 
-    def __init__(self, clash: Sequence[str], relaxation: Sequence[str] = (), gpus: int = 0) -> None:
-        self.clash, self.relaxation, self.gpus = tuple(clash), tuple(relaxation), gpus
+    def __init__(self, clash: Sequence[str], ways: Sequence[Way] = ()) -> None:
+        self.clash, self.ways = tuple(clash), tuple(ways)
         lines = ["no plan can exist: these exclude each other, drop or loosen one of them:"]
         lines += [f"  {item}" for item in self.clash]
-        if self.relaxation:
-            lines.append(f"the cheapest way to a plan loosens {gpus:,} GPUs in all:")
-        super().__init__("\n".join(lines + [f"  {item}" for item in self.relaxation]))
+        for way in self.ways:
+            lines.append(f"the cheapest way to a plan loosens {way.amount:,.12g} {way.unit} in all:")
+            lines += [f"  {item}" for item in way.loosened]
+        super().__init__("\n".join(lines))
+
+    @property
+    def relaxation(self) -> tuple[str, ...]:
+        """What gives way in the cheapest way by GPUs; empty where none is known."""
+        return next((way.loosened for way in self.ways if way.unit == "GPUs"), ())
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of that way."""
+        return next((int(way.amount) for way in self.ways if way.unit == "GPUs"), 0)
 
 
 class NoPlanError(KallocError):

@@ -35,7 +35,7 @@ MAY_KNOW = {
     "screen": {"instance", "plan"},
     "place": {"instance", "solver"},
     "allocate": {"instance", "place", "solver"},
-    "clash": {"allocate", "solver"},
+    "clash": {"allocate", "errors", "solver"},
     "joint": {"allocate", "instance", "place", "solver", "verify"},
     "proof": {"allocate", "instance", "plan", "solver", "verify"},
     "naming": {"instance", "plan"},

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from kalloc.allocate.classes import ProjectClass
 from kalloc.instance import ALL_KINDS, Instance
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Model, Terms
+
+
+@dataclass(frozen=True)
+class Measure:
+    """low ≤ Σ factor · variable ≤ high in the unit of a rule: GPUs as a limit counts them, won, or watts."""
+
+    shares: Sequence[tuple[int, Fraction]]
+    low: Fraction | None
+    high: Fraction | None
 
 
 @dataclass
@@ -27,6 +37,8 @@ class Allocation:
     """How many projects of a class get at least the first amount of an offer, at least the second, and so on."""
     clash: dict[int, str] = field(default_factory=dict)
     """What a row says in words, by the number of the row, for rows that can make a plan impossible."""
+    measures: dict[int, Measure] = field(default_factory=dict)
+    """The same rows as the rule has them, for rules that count in a unit of their own: limits, budgets and power."""
     loose: dict[int, int] = field(default_factory=dict)
     """Upper bounds of variables that have a tighter one only for speed: a row of ``clash`` says the same."""
 

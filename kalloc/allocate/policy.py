@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from fractions import Fraction
 
-from kalloc.allocate.model import Allocation
+from kalloc.allocate.model import Allocation, Measure
 from kalloc.allocate.rules import content
 from kalloc.solver import whole_row
 
@@ -37,6 +37,7 @@ def limit(allocation: Allocation) -> None:
         low = None if row.least is None else Fraction(row.least)
         high = None if row.most is None else Fraction(row.most)
         number = whole_row(allocation.model, shares, low, high)
+        allocation.measures[number] = Measure(shares, low, high)
         of = f" of {row.per} {subject.name!r}" if subject.name else ""
         said = [f"at most {row.most}"] if row.most is not None else []
         said += [f"at least {row.least}"] if row.least is not None else []
@@ -54,6 +55,7 @@ def budget(allocation: Allocation) -> None:
                 prices = {offer.kind: instance.policy.price(members.members[0], offer.kind) for offer in members.offers}
                 shares += weighted(allocation, [number], prices)
         line = whole_row(allocation.model, shares, None, Fraction(row.won))
+        allocation.measures[line] = Measure(shares, None, Fraction(row.won))
         allocation.clash[line] = f"budget: {row.budget!r} lets projects of pool {row.pool!r} cost {row.won:,} won"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kalloc.allocate.classes import ProjectClass
-from kalloc.allocate.model import Allocation
+from kalloc.allocate.model import Allocation, Measure
 from kalloc.instance import ALL_KINDS, Instance
 from kalloc.place.forms import form_of, left_idle, untouched
 from kalloc.solver import Terms, whole_row
@@ -177,6 +177,7 @@ def power(allocation: Allocation, taken: Mapping[int, Terms]) -> None:
     for meter, zones in zip(rooms.meters, rooms.metered, strict=True):
         drawn = [(variable, rooms.zones[zone].watts) for zone in zones for variable, _ in taken[zone]]
         row = whole_row(allocation.model, drawn, None, meter.left)
+        allocation.measures[row] = Measure(drawn, None, meter.left)
         allocation.clash[row] = meter.sentence
     for sentence in rooms.overdrawn:
         row = allocation.model.row([(allocation.model.variable(0, 0), 1)], 1, None)

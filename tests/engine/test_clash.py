@@ -13,7 +13,7 @@ import kalloc
 from kalloc.allocate.build import build
 from kalloc.clash import clash_of, relaxation_of
 from kalloc.errors import InfeasibleError
-from kalloc.instance import Instance, Placed, Pool, Project, Quota
+from kalloc.instance import Budget, Instance, Kind, Limit, Placed, Pool, Power, Project, Quota, Rate
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Limits, Model, Status, solve_cp_sat
 from tests.engine.drawing import instances
@@ -276,6 +276,72 @@ def test_cheapest_way(case: str) -> None:
         kalloc.solve(make(pools=FAMILY, **changes), threads=1)
     assert list(caught.value.relaxation) == expected
     assert f"loosens {caught.value.gpus} GPUs in all" in str(caught.value)
+
+
+PAID = {"kinds": (Kind(kind="h", won=100, watts=700),), "pools": FAMILY, "inventory": (nodes("r", 8, count=2),)}
+IN_UNITS: dict[str, tuple[Instance, dict[str, tuple[float, str]]]] = {
+    "won": (
+        make(
+            **PAID,
+            budgets=(Budget(budget="year", pool="a", won=555),),
+            projects=(must("p"), must("q")),
+            requests=(ask("p", 4, 8), ask("q", 3, 8)),
+        ),
+        {"GPUs": (3, "mandatory"), "won": (145, "budget")},
+    ),
+    "kW": (
+        make(
+            **PAID,
+            power=(Power(power="rack", level="rack", kw=5.1),),
+            projects=(must("p"),),
+            requests=(ask("p", 8, 8),),
+        ),
+        {"GPUs": (8, "mandatory"), "kW": (0.5, "power")},
+    ),
+    "a limit at its rates": (
+        make(
+            **PAID,
+            limits=(Limit(limit="all", per="all", most=9),),
+            rates=(Rate(limit="all", kind="h", rate=1.5),),
+            projects=(must("p"), must("q")),
+            requests=(ask("p", 4, 8), ask("q", 3, 8)),
+        ),
+        {"GPUs": (2, "limit")},
+    ),
+    "a floor": (
+        make(
+            **PAID,
+            limits=(Limit(limit="all", per="all", kind="h", least=12),),
+            projects=(Project(project="p", pool="a"),),
+            requests=(ask("p", 1, 9),),
+        ),
+        {"GPUs": (3, "limit")},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_UNITS)
+def test_cheapest_way_in_its_unit(case: str) -> None:
+    """Budgets give way in won, power in kW, limits in what they count: each just as far as it must, by hand."""
+    instance, expected = IN_UNITS[case]
+    with pytest.raises(InfeasibleError) as caught:
+        kalloc.solve(instance, threads=1)
+    ways = caught.value.ways
+    assert {way.unit: (way.amount, way.loosened[0].partition(":")[0]) for way in ways} == expected
+    assert all(f"loosens {way.amount:g} {way.unit} in all" in str(caught.value) for way in ways)
+
+
+def test_the_cheapest_way_is_enough_and_no_less_is() -> None:
+    """With the won and the watts that are told there is a plan; with one won or one watt less there is none."""
+    paid, cold = IN_UNITS["won"][0], IN_UNITS["kW"][0]
+    enough = [paid.replace(budgets=(Budget(budget="year", pool="a", won=555 + 145),))]
+    enough.append(cold.replace(power=(Power(power="rack", level="rack", kw=5.1 + 0.5),)))
+    less = [paid.replace(budgets=(Budget(budget="year", pool="a", won=555 + 144),))]
+    less.append(cold.replace(power=(Power(power="rack", level="rack", kw=5.599),)))
+    assert all(kalloc.solve(instance, threads=1).plan.seats for instance in enough)
+    for instance in less:
+        with pytest.raises(InfeasibleError):
+            kalloc.solve(instance, threads=1)
 
 
 @given(instance=instances(SMALL))

@@ -24,12 +24,14 @@ from kalloc.place.large import Offer, losses_of, several
 from kalloc.place.prices import LARGEST_SUM, SCALE, Reaction, cheapest_cuts, cut, in_units
 from kalloc.solver import ColumnProgram, Ids, Limits
 
-MAX_TURNS = 12
-"""Times that what items are worth is changed."""
+MAX_TURNS = 10
+"""Times that what items are worth is changed; no more than what a plan costs beyond the bound."""
 MAX_ROUNDS = 40
 """Rounds of pricing in a parent."""
 MOST_WORK = 30_000_000
 """Steps of the states, once for every parent; where there would be more, parents have no prices of their own."""
+GRID = 16
+"""Shares of small items that are looked at, where some are worth more than a parent costs."""
 LEAST = 1e-6
 """Worth beyond its cost from which on large items are hosted."""
 MARGIN = 2
@@ -233,7 +235,7 @@ def parents_apart(
     worths = _Worths(small, parents, {size: float(pays[size]) for size in small}, float(stock.bin_cost))
     case = _Case(items, small, parent_cost, offer)
     best, level, worth = offer.bound, -math.inf, worths.centre
-    for _ in range(MAX_TURNS):
+    for _ in range(min(MAX_TURNS, enough - best)):
         settled = case.settle(parents, worth, limits)
         if settled is None:
             return best
@@ -278,10 +280,11 @@ class _Case:
         return found
 
     def _wanted(self, worth: Mapping[int, float]) -> dict[int, float]:
-        """Return what sizes are worth, and shares of them as much as keeps items from being shared out."""
+        """Return what sizes are worth, and some shares of them as much as keeps items from being shared out."""
         wanted = dict(worth)
         dearest = max((value - self.parent_cost) / size for size, value in worth.items())
-        for share in range(1, max(worth) if dearest > 0 else 1):
+        step = -(-max(worth) // GRID)
+        for share in range(step, max(worth) if dearest > 0 else 0, step):
             wanted[share] = max(wanted.get(share, 0.0), dearest * share)
         return wanted
 

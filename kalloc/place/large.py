@@ -17,7 +17,7 @@ import numpy as np
 
 from kalloc.place.fillings import Floats, Stock
 from kalloc.place.knapsacks import Knapsacks
-from kalloc.place.prices import CLOSE, DEAR, LARGEST_SUM, SCALE, Priced, Program, Reaction, cheapest_cuts, cut
+from kalloc.place.prices import CLOSE, LARGEST_SUM, SCALE, Priced, Program, Reaction, cheapest_cuts, cut
 from kalloc.solver import Ids, Limits
 
 MAX_ROUNDS = 80
@@ -139,9 +139,9 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
     shares = _shares(large, most)
     program = _Program(stock, small, large, shares, parent_cost)
     price, rents = start.price, np.zeros(len(stock.parents))
-    best, middle = NEVER, (price, rents)
-    worth = {share: float(DEAR * share * (stock.bin_cost + stock.piece_cost)) for share in shares}
-    anchor = dict.fromkeys(shares, 0.0)
+    best, middle, plain = NEVER, (price, rents), False
+    cuts = cheapest_cuts(start.price, stock.bin_cost, most) / SCALE
+    anchor = worth = {share: float(cuts[share]) for share in shares}
     for turn in range(MAX_ROUNDS):
         if limits.over:
             break
@@ -157,7 +157,7 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
         _, exact, duals = answer
         dual = dict(zip(shares, duals[len(large) :], strict=False))
         rent = -np.array(duals[len(large) + len(shares) :])
-        if fresh == 0 and np.array_equal(exact, price):
+        if fresh == 0 and plain:
             break
         plain = fresh == 0 or turn % 3 == 2
         price = exact if plain else (exact + middle[0]) // 2

@@ -24,10 +24,10 @@ MAX_NODES = 200
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 FEW_BINS, MANY_BINS = 64, 200
 """Bins left from which on an integer program decides; and where some item was left out in this way."""
-MAX_NEIGHBOURHOODS = 4
-"""Neighbourhoods tried since the last that was better."""
-NEIGHBOURS = 48
-"""Bins of a neighbourhood."""
+FEW_TRIES, PARENTS_A_TRY = 4, 32
+"""Neighbourhoods tried since the last that was better: so many, and one more for so many parents that do not share."""
+SHARING, APART, BINS_A_NEIGHBOUR = 48, 64, 32
+"""Bins of a neighbourhood where parents share items, and where they do not; one more for so many bins there."""
 NEGLIGIBLE = 2e-5
 """Share of the costs that is not worth another neighbourhood."""
 LIKELY = 0.5
@@ -100,15 +100,16 @@ def pack(
         other = dive(stock, sizes, worth, leave, floor, MANY_BINS, limits, pool, 1)
         best = min(best, other, key=lambda packing: packing.cost(stock, leave))
     dice = np.random.default_rng(limits.seed)
-    tries, enough = MAX_NEIGHBOURHOODS, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
+    most = FEW_TRIES + (0 if stock.shared else len(stock.parents) // PARENTS_A_TRY)
+    tries, enough = most, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
     while tries and best.cost(stock, leave) >= enough and not limits.over:
         tries -= 1
-        picked = _neighbours(best, stock, worth, MAX_NEIGHBOURHOODS - 1 - tries, dice)
+        picked = _neighbours(best, stock, worth, most - 1 - tries, dice)
         if len(picked) == len(stock.parents):
             break
         other = _again(best, stock, worth, leave, picked, limits, pool, int(dice.integers(1 << 30)))
         if other.cost(stock, leave) < best.cost(stock, leave):
-            best, tries = other, MAX_NEIGHBOURHOODS
+            best, tries = other, most
     return best
 
 
@@ -128,11 +129,12 @@ def _neighbours(
         paid = [found.cost(stock) - sum(worth.get(size, 0.0) for size in found.sizes) for found in packing.chosen]
         dearest = sorted(range(len(paid)), key=lambda number: -paid[number])[turn % len(paid)]
         order = [*packing.chosen[dearest].parents, *order]
+    most = SHARING if stock.shared else APART + sum(map(len, stock.parents)) // BINS_A_NEIGHBOUR
     picked: dict[int, None] = {}
     for parent in order:
         mates = [mate for mate, group in enumerate(stock.groups) if group == stock.groups[parent]]
         picked.update(dict.fromkeys(mates if stock.shared else [parent]))
-        if sum(len(stock.parents[parent]) for parent in picked) > NEIGHBOURS:
+        if sum(len(stock.parents[parent]) for parent in picked) > most:
             break
     return set(picked)
 

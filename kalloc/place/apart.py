@@ -24,8 +24,8 @@ from kalloc.place.large import Offer, losses_of, several
 from kalloc.place.prices import LARGEST_SUM, SCALE, Reaction, cheapest_cuts, cut, in_units
 from kalloc.solver import ColumnProgram, Ids, Limits
 
-MAX_TURNS = 10
-"""Times that what items are worth is changed; no more than what a plan costs beyond the bound."""
+MAX_TURNS, TURNS_A_UNIT = 8, 3
+"""Times that what items are worth is changed; no more for every unit that a plan costs beyond the bound."""
 MAX_ROUNDS = 40
 """Rounds of pricing in a parent."""
 MOST_WORK = 30_000_000
@@ -235,7 +235,7 @@ def parents_apart(
     worths = _Worths(small, parents, {size: float(pays[size]) for size in small}, float(stock.bin_cost))
     case = _Case(items, small, parent_cost, offer)
     best, level, worth = offer.bound, -math.inf, worths.centre
-    for _ in range(min(MAX_TURNS, enough - best)):
+    for _ in range(min(MAX_TURNS, TURNS_A_UNIT * (enough - best))):
         settled = case.settle(parents, worth, limits)
         if settled is None:
             return best

@@ -24,8 +24,9 @@ MAX_NODES = 200
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 FEW_BINS, MANY_BINS = 64, 200
 """Bins left from which on an integer program decides; and where some item was left out in this way."""
-FEW_TRIES, PARENTS_A_TRY = 4, 32
-"""Neighbourhoods tried since the last that was better: so many, and one more for so many parents that do not share."""
+TRIES_SHARING, TRIES_APART, PARENTS_A_TRY = 4, 3, 32
+"""Neighbourhoods tried since the last that was better, where parents share items, and where they do not; one more for
+so many parents there."""
 SHARING, APART, BINS_A_NEIGHBOUR = 48, 64, 32
 """Bins of a neighbourhood where parents share items, and where they do not; one more for so many bins there."""
 NEGLIGIBLE = 2e-5
@@ -100,7 +101,7 @@ def pack(
         other = dive(stock, sizes, worth, leave, floor, MANY_BINS, limits, pool, 1)
         best = min(best, other, key=lambda packing: packing.cost(stock, leave))
     dice = np.random.default_rng(limits.seed)
-    most = FEW_TRIES + (0 if stock.shared else len(stock.parents) // PARENTS_A_TRY)
+    most = TRIES_SHARING if stock.shared else TRIES_APART + len(stock.parents) // PARENTS_A_TRY
     tries, enough = most, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
     while tries and best.cost(stock, leave) >= enough and not limits.over:
         tries -= 1

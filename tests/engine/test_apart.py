@@ -41,7 +41,7 @@ def met(seeds: range) -> tuple[int, int]:
 def test_no_bound_is_above_the_optimum() -> None:
     """On 150 cases the bound is no higher than the optimum, equal in most, and higher than before in some."""
     at, higher = met(range(150))
-    assert at > 115 and higher > 10
+    assert at > 115 and higher > 5
 
 
 @pytest.mark.long

@@ -26,7 +26,7 @@ from kalloc.place.engine import seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
-from kalloc.place.runs import best_sum, fewest_run, runs_of
+from kalloc.place.runs import best_sum, by_zones, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.place.shaping import at_least, check_kept
 from kalloc.plan import LevelResult, Progress, Result, Solution
@@ -353,12 +353,14 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     weights = run.instance.topology.weights
     exact = list(value.levels.values())
     lone, more = Alone(rooms), preferred(run.instance)
-    bounds = {}
+    bounds, single = {}, {}
     for level in sorted(range(len(weights)), key=lambda at: -weights[at] * (exact[at].spans - exact[at].need)):
         need = {project: counts[level] for project, counts in need_of.items()}
         spanned = {project: counts[level] for project, counts in spans.items()}
         apart = {name for name, count in need.items() if count > alone[name][level]} - rooms.stays.keys()
         bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart)
+        plain = {project: counts[level] for project, counts in alone.items()}
+        single[level] = by_zones(items, need, plain, bounds[level], weights[level])
     runs = {}
     for several in runs_of(weights):
         if len(several) > 2 and exact[several[-1]].spans == exact[several[-1]].need:
@@ -366,8 +368,8 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         least, apart = lone.least(items, alone, need_of, several, more)
         reached = {name: sum(weights[at] * count[at] for at in several) for name, count in spans.items()}
         bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart)
-        runs[several] = bound.over(sum(weights[at] * exact[at].need for at in several))
-    single = {level: bound.over(exact[level].need, weights[level]) for level, bound in bounds.items()}
+        plain = {name: sum(weights[at] * count[at] for at in several) for name, count in alone.items()}
+        runs[several] = by_zones(items, least, plain, bound)
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level].total)
         for level, (name, found) in enumerate(value.levels.items())

@@ -48,11 +48,6 @@ class Proven(NamedTuple):
         """The bound."""
         return self.least + sum(self.beyond.values())
 
-    def over(self, need: int, weight: int = 1) -> dict[Zones, int]:
-        """Return what it is beyond some need, weighted, by zones; none where it is for what is kept, or for forms."""
-        more = {frozenset[int](): self.least - need, **self.beyond}
-        return {zones: weight * count for zones, count in more.items()}
-
 
 def fewest_spans(
     rooms: Rooms,

@@ -6,7 +6,7 @@ Each level alone is a bound, and so is each run of levels; levels that are count
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import gcd
 
 import numpy as np
@@ -109,6 +109,22 @@ def _insides(rooms: Rooms, zones: Zones, run: Run, grain: int) -> list[list[Chil
     for (parent, _), children in inside.items():
         parents[parent].append(tuple(sorted(children, reverse=True)))
     return list(parents.values())
+
+
+def by_zones(
+    items: Iterable[Item], least: Mapping[str, int], need: Mapping[str, int], bound: Proven, weight: int = 1
+) -> dict[Zones, int]:
+    """Return what a bound is beyond the need, weighted, by the zones of those who compete.
+
+    ``least`` is what the bound counts every project with at least. Whoever sits on what it keeps alone has no zones.
+    """
+    zones_of = {item.project: frozenset[int]().union(*item.shape.zones) for item in items}
+    found: dict[Zones, int] = defaultdict(int)
+    for project, count in least.items():
+        found[zones_of.get(project, frozenset())] += weight * (count - need[project])
+    for zones, more in bound.beyond.items():
+        found[zones] += weight * more
+    return dict(found)
 
 
 def best_sum(single: Mapping[int, Mapping[Zones, int]], runs: Mapping[Run, Mapping[Zones, int]]) -> int:

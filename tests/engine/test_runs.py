@@ -11,10 +11,10 @@ from hypothesis import assume, event, given
 
 from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request
 from kalloc.place import states as states_module
-from kalloc.place.bounds import fewest_spans
+from kalloc.place.bounds import Proven, fewest_spans
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.runs import Run, best_sum, fewest_run, runs_of
+from kalloc.place.runs import Run, best_sum, by_zones, fewest_run, runs_of
 from kalloc.solver import Limits
 from kalloc.verify import Needs
 from models import placement
@@ -50,7 +50,7 @@ def run_bound(instance: Instance, pair: Run) -> dict[Zones, int]:
     least = {project: sum(weights[at] * counts[at] for at in pair) for project, counts in needs(instance).items()}
     waiting = items_of(instance, rooms, asked(instance))
     found = fewest_run(rooms, waiting, least, dict.fromkeys(least, FAR), pair, Limits())
-    return found.over(sum(least.values()))
+    return by_zones(waiting, least, least, found)
 
 
 def level_bound(instance: Instance, level: int) -> dict[Zones, int]:
@@ -59,7 +59,7 @@ def level_bound(instance: Instance, level: int) -> dict[Zones, int]:
     least = {project: counts[level] for project, counts in needs(instance).items()}
     waiting = items_of(instance, rooms, asked(instance))
     found = fewest_spans(rooms, waiting, least, dict.fromkeys(least, FAR), level, Limits())
-    return found.over(sum(least.values()), instance.topology.weights[level])
+    return by_zones(waiting, least, least, found, instance.topology.weights[level])
 
 
 def least(instance: Instance) -> int:
@@ -206,6 +206,17 @@ def test_best_sum_is_the_best_of_all_choices() -> None:
         alone = {level: {zone: of[level] for zone, of in zip(ZONES, single, strict=True)} for level in single[0]}
         together = {pair: {zone: of[pair] for zone, of in zip(ZONES, pairs, strict=True)} for pair in pairs[0]}
         assert best_sum(alone, together) == sum(map(best_of_all, single, pairs))
+
+
+def test_what_a_project_pays_alone_counts_with_its_zones() -> None:
+    """One that alone pays 5 more than it needs over both levels, where one level says so of all: 5, and not twice."""
+    instance = asking([3], (nodes("r", 4),))
+    [item] = items_of(instance, Rooms.of(instance), asked(instance))
+    need = {item.project: 2, "keeps": 1}
+    alone = by_zones([item], {item.project: 7, "keeps": 2}, need, Proven(9, {}))
+    level = by_zones([item], need, need, Proven(3, {item.shape.zones[0]: 5}))
+    assert alone == {item.shape.zones[0]: 5, frozenset(): 1}
+    assert best_sum({0: by_zones([item], need, need, Proven(3, {})), 1: level}, {(0, 1): alone}) == 6
 
 
 def test_zones_that_are_linked_at_any_level_are_one() -> None:

@@ -48,7 +48,7 @@ MAY_KNOW = {
         "verify",
     },
     "certificate": {"errors", "instance", "io", "plan", "verify"},
-    "certify": {"certificate", "instance", "place", "plan", "solver"},
+    "certify": {"certificate", "instance", "place", "plan", "solver", "verify"},
     "cli": {
         *("errors", "explain", "generate", "instance", "io", "plan", "report", "screen", "slots", "solving", "verify"),
         *("certify", "whatif"),

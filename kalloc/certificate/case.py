@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
-from itertools import product
-from math import lcm, prod
+from itertools import accumulate, product
+from math import floor, gcd, lcm, prod
+from typing import Any
 
-from kalloc.instance import ALL_KINDS, Instance, Request
+from kalloc.instance import ALL_KINDS, Instance, Limit, Request, Shape
+from kalloc.instance.policy import PowerDomain
 from kalloc.verify import Needs
 
 Bundle = Mapping[str, int]
@@ -18,8 +20,12 @@ Children = tuple[int, ...]
 """Free rooms of what a domain is made of, the largest first."""
 Spans = tuple[tuple[int, int], ...]
 """Per level the domains that are needed, and those that are spanned at least."""
+Zone = tuple[str, str, str]
+"""Owner and kind of nodes, and the numbers of the sites with a limit on power that they are in."""
 MOST_BUNDLES = 50_000
 """A project with more bundles to choose from is not looked at."""
+MOST_SITES = 40
+"""Limits on power at levels of more domains only make rooms smaller."""
 
 
 class RefusedError(Exception):
@@ -51,9 +57,11 @@ class Case:
             if row.state == "up":
                 self.owned.setdefault((row.owner, row.kind), []).append(node)
         self.pools = sorted({row.pool for row in instance.projects})
+        self.asks = {project: [row.kind for row in instance.requests_of[project]] for project in instance.project_of}
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
         self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
         self.domains, self.apart = cache(self._domains), cache(self._apart)
+        self.domains, self.offers, self.multiple = cache(self._domains), cache(self._offers), cache(self._multiple)
 
     def _hosts(self, pool: str, kind: str) -> frozenset[str]:
         """Return the owners whose nodes of a kind may hold projects of a pool (rules `eligible` and `lend`)."""
@@ -110,8 +118,10 @@ class Case:
         return max(rooms.values(), default=0) if at is None else rooms[self.domain[level][at]]
 
     def amounts(self, request: Request) -> range:
-        """Return what a request may get besides nothing (rules `request`, `cap`, `stays`, `level` and `room`)."""
+        """Return what a request may get besides nothing (`request`, `cap`, `call`, `stays`, `level`, `room`)."""
         project, amounts = self.instance.project_of[request.project], self.instance.amounts(request)
+        if project.project in self.instance.policy.refused:
+            return range(0)
         kept = self.kept_gpus(project.project, request.kind)
         at = next(iter(self.kept(project.project)), None) if project.level is not None else None
         most = kept + self.reach(project.pool, request.kind, self.level(project.project), at)
@@ -130,7 +140,8 @@ class Case:
         for gpus in every:
             bundle = {request.kind: x for request, x in zip(requests, gpus, strict=True) if x}
             served = any(x >= request.min for request, x in zip(requests, gpus, strict=True))
-            if kept <= bundle.keys() and (served or not row.mandatory) and self._whole(project, bundle):
+            fits = self._whole(project, bundle) and self._within(project, bundle)
+            if kept <= bundle.keys() and (served or not row.mandatory) and fits:
                 found.append(bundle)
         return found
 
@@ -138,6 +149,76 @@ class Case:
         """Tell whether one domain could hold several kinds, where a project wants a level (rule `level`)."""
         found = self.least(project, bundle) if len(bundle) > 1 and self.level(project) >= 0 else None
         return found is None or found[self.level(project)][1] <= 1
+
+    def _within(self, project: str, bundle: Bundle) -> bool:
+        """Tell whether the limits of a project allow what it gets, and its shapes (`limit`, `segment` and `whole`)."""
+        for row, rates in self.limits.get(project, ()):
+            counted = sum(rates.get(kind, 0) * gpus for kind, gpus in bundle.items())
+            if not (row.least or 0) <= counted <= (counted if row.most is None else row.most):
+                return False
+        sizes = [row.amount or 1 for row in self.shapes(project) if row.shape == "segment"]
+        if any(row.shape == "whole" for row in self.shapes(project)):
+            sizes.append(gcd(*(row.gpus for row in self.instance.inventory if row.kind in bundle)) or 1)
+        return not any(sum(bundle.values()) % size for size in sizes)
+
+    @cached_property
+    def limits(self) -> dict[str, list[tuple[Limit, Mapping[str, Fraction]]]]:
+        """Limits that a project has for itself, with their rates."""
+        found: dict[str, list[tuple[Limit, Mapping[str, Fraction]]]] = {}
+        for one in self.instance.policy.subjects:
+            if one.limit.per == "project":
+                found.setdefault(one.name, []).append((one.limit, self.instance.policy.rates[one.limit.limit]))
+        return found
+
+    def shapes(self, project: str) -> Sequence[Shape]:
+        """Return the shapes of a project."""
+        return self.instance.policy.shapes_of.get(project, ())
+
+    @cached_property
+    def sites(self) -> dict[str, PowerDomain]:
+        """Domains with a limit on power, by number, at levels of few domains (rule `power`)."""
+        few = {level for level, of in zip(self.levels, self.domain, strict=True) if len(set(of)) <= MOST_SITES}
+        every = enumerate(self.instance.policy.power_domains)
+        return {str(number): domain for number, domain in every if domain.power.level in few}
+
+    def drawn(self, domain: PowerDomain) -> Fraction:
+        """Return the watts that projects draw in a domain with what they keep."""
+        nodes, group, watts = set(domain.nodes), self.instance.topology.group, self.instance.policy.watts
+        stays = (stay for of in self.instance.stays.values() for stay in of.items())
+        return sum((watts[int(group[node])][1] * gpus for node, gpus in stays if node in nodes), Fraction(0))
+
+    @cached_property
+    def zones(self) -> dict[Zone, tuple[int, Fraction]]:
+        """Zones with the GPUs that are free there, as far as power goes, and the least watts that one of them draws."""
+        inside: dict[int, list[str]] = {}
+        for number, domain in self.sites.items():
+            for node in domain.nodes:
+                inside.setdefault(node, []).append(number)
+        nodes: dict[Zone, list[int]] = {}
+        for (owner, kind), some in self.owned.items():
+            for node in some:
+                nodes.setdefault((owner, kind, ",".join(inside.get(node, ()))), []).append(node)
+        watts = [each for _, each in self.instance.policy.watts]
+        group: list[int] = self.instance.topology.group.tolist() if self.instance.power else []
+        found = {}
+        for zone, some in nodes.items():
+            least = min((watts[group[node]] for node in some), default=Fraction(0)) if group else Fraction(0)
+            sites = [self.sites[at] for at in zone[2].split(",") if at and least]
+            fed = (floor((site.left - self.drawn(site)) / least) for site in sites)
+            found[zone] = min([sum(self.free[n] for n in some), *self._fed(set(some), least), *fed]), least
+        return found
+
+    def _fed(self, nodes: set[int], watts: Fraction) -> Iterator[int]:
+        """Yield, per level of many domains, how many free GPUs of some nodes are fed at most (rule `power`)."""
+        left: dict[str, dict[tuple[int, ...], Fraction]] = {}
+        for number, domain in enumerate(self.instance.policy.power_domains):
+            if str(number) not in self.sites and watts:
+                of_level = left.setdefault(domain.power.level, {})
+                of_level[domain.nodes] = min(domain.left, of_level.get(domain.nodes, domain.left))
+        for of_level in left.values():
+            free = {some: sum(self.free[node] for node in some if node in nodes) for some in of_level}
+            lost = (free[some] - max(0, floor(most / watts)) for some, most in of_level.items() if free[some])
+            yield sum(self.free[node] for node in nodes) - sum(max(0, gpus) for gpus in lost)
 
     @cached_property
     def unit(self) -> int:
@@ -165,7 +246,75 @@ class Case:
         row = self.instance.topology.row
         kept = [node for node in self.kept(project) if row(node).kind in dict(bundle)]
         spans = [len({domain[node] for node in kept}) for domain in self.domain]
-        return tuple((needed, max(needed, held)) for needed, held in zip(need, spans, strict=True))
+        if bundle and not self.kept(project) and self.shapes(project):
+            spans = self._formed(project, bundle)
+        return tuple((n, max(n, held)) for n, held in zip(need, spans, strict=True)) if spans else None
+
+    def _formed(self, project: str, bundle: tuple[tuple[str, int], ...]) -> list[int]:
+        """Return, per level, the fewest domains that the shapes of a project let it span; none where nothing will do.
+
+        Several kinds may share a segment, so that it says nothing of any of them.
+        """
+        pool = self.instance.project_of[project].pool
+        one_kind = len(self.asks[project]) == 1 or self.instance.project_of[project].mix == "one"
+        seen = {"spread", "whole", "exclusive", *(["segment"] if one_kind else [])}
+        shapes = tuple((of.shape, self.instance.policy.level(of), of.amount or 0) for of in self.shapes(project))
+        formed = [self.offers(pool, kind, tuple(of for of in shapes if of[0] in seen)) for kind, _ in bundle]
+        spans = [0]
+        for level in range(len(self.levels)):
+            counts = [fewest(of[level], gpus) for of, (_, gpus) in zip(formed, bundle, strict=True)]
+            if min(counts) == 0:
+                return []
+            spans.append(max(spans[-1], *counts))
+        return spans[1:]
+
+    def _offers(self, pool: str, kind: str, shapes: tuple[tuple[str, int, int], ...]) -> list[list[int]]:
+        """Return, per level, what domains can hold of a project of some shapes, the most first."""
+        offers = {node: self.free[node] for owner in self.hosts(pool, kind) for node in self.owned[owner, kind]}
+        held = {node for of in (self.instance.background, *self.instance.stays.values()) for node in of}
+        for shape, level, _ in shapes:
+            shut = {self.domain[level][node] for node in held} if shape == "exclusive" else ()
+            offers = {node: gpus for node, gpus in offers.items() if self.domain[level][node] not in shut}
+            if shape == "whole":
+                every = self.instance.topology.row
+                offers = {node: gpus for node, gpus in offers.items() if gpus == every(node).gpus}
+        found: list[list[int]] = []
+        for level in range(self.finest, -1, -1):
+            inside: dict[int, list[int]] = {}
+            for node in offers:
+                inside.setdefault(self.domain[level][node], []).append(node)
+            offers = {nodes[0]: sum(offers[node] for node in nodes) for nodes in inside.values()}
+            for shape, _, amount in (of for of in shapes if of[1] == level):
+                if shape == "spread":
+                    offers = {node: min(gpus, amount) for node, gpus in offers.items()}
+                elif shape == "segment":
+                    offers = {node: gpus // amount * amount for node, gpus in offers.items()}
+            found.insert(0, sorted(offers.values(), reverse=True))
+        return found
+
+    def neighbours(self, kind: str) -> list[list[str]]:
+        """Return the pools in groups that share no nodes of a kind with each other."""
+        linked: list[tuple[set[str], frozenset[str]]] = []
+        for pool in self.pools:
+            pools, owners = {pool}, self.hosts(pool, kind)
+            for group in [group for group in linked if group[1] & owners]:
+                pools, owners = pools | group[0], owners | group[1]
+            linked = [group for group in linked if not group[1] & owners] + [(pools, owners)]
+        return [sorted(pools) for pools, _ in linked]
+
+    def _multiple(self, name: tuple[Any, ...]) -> int:
+        """Return what the GPUs that projects get, as rows speak of them, are a multiple of; 0 where there are none."""
+        what, who, kind = name
+        of = self.instance.project_of
+        some = [who] if what == "got" else [project for project in self.asks if of[project].pool == who]
+        rows = [row for project in some for row in self.instance.requests_of[project] if row.kind == kind]
+        amounts = [self.amounts(row) for row in rows]
+        return gcd(*(number for of in amounts for number in (of.start, of.step) if of))
+
+    def usage(self, pools: Iterable[str], kind: str) -> dict[tuple[str, ...], int]:
+        """Return the GPUs of a kind, or of all, that projects of some pools get, as what rows speak of."""
+        kinds = [of for of in self.instance.performance if covers(kind, of)]
+        return {("use", pool, of): 1 for pool in self.pools if pool in pools for of in kinds}
 
     def least(self, project: str, bundle: Bundle) -> Spans | None:
         """Return, per level, what a project needs and what it spans at least, since it keeps what it keeps.
@@ -179,6 +328,11 @@ class Case:
         found = self.least(project, bundle) or ()
         refuse_unless(bool(found), f"project {project!r} could not sit even alone")
         return sum(cost * found[level][1] for cost, level in zip(costs, levels, strict=True))
+
+
+def fewest(offers: Sequence[int], gpus: int) -> int:
+    """Return how many domains hold so many GPUs, those first that offer most; 0 where all together do not."""
+    return next((count for count, total in enumerate(accumulate(offers), 1) if total >= gpus), 0)
 
 
 def covers(row: str, kind: str) -> bool:

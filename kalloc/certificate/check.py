@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, partial
 from hashlib import sha256
-from math import ceil, floor, gcd
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, RefusedError, refuse_unless
 from kalloc.certificate.facts import fact, score
-from kalloc.certificate.plans import TIERS, Plans
-from kalloc.instance import Instance
+from kalloc.certificate.plans import Plans
+from kalloc.certificate.seats import Seats, fragmentation, spans_of
+from kalloc.certificate.standing import Standing
+from kalloc.certificate.tiers import levels
+from kalloc.instance import Instance, Tier
+from kalloc.instance.objective import SENSES
 from kalloc.plan import Plan
 from kalloc.verify import claims
+from kalloc.verify import score as score_of
 
 UNREADABLE = (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError)
 """What a proof of another shape than it should have leads to."""
@@ -53,70 +58,109 @@ class Certificate:
         yield from map(str, claims(self.case.instance, self.plan, self.summary))
 
     def lines(self) -> Iterator[Line]:
-        """Yield every bound of the summary with what becomes of its proof."""
+        """Yield every bound of the summary with what becomes of its proof, tier after tier."""
         given = {tier["name"]: tier for tier in self.summary["tiers"]}
         given.setdefault("fragmentation", {**self.summary["fragmentation"], "given": "allocation"})
         for name, tier in given.items():
             if tier["bound"] is not None:
-                yield self._line(name, tier["bound"], self.document["tiers"][name], tier["given"])
+                yield self._line(name, tier["bound"], self.document["tiers"][name], SENSES[name], tier["given"])
         for name, level in self.summary["fragmentation"]["levels"].items():
             if level["bound"] is not None:
-                yield self._line(name, level["bound"], self.document["levels"][name], "allocation", level=True)
+                yield self._line(f"spans of {name}", level["bound"], self.document["levels"][name], "min", "allocation")
 
-    def _line(self, name: str, bound: float, entry: Mapping[str, Any], given: str | None, level: bool = False) -> Line:
-        shown = f"spans of {name}" if level else name
+    def _line(self, name: str, bound: float, entry: Mapping[str, Any], sense: str, given: str | None) -> Line:
         try:
             refuse_unless(entry["bound"] == bound, f"the certificate says {entry['bound']!r}, the summary {bound!r}")
             if entry["proof"] is None:
-                return Line(shown, bound, False)
-            if level:
-                self._level(name, bound, entry["proof"])
-            else:
-                prove = self._fragmentation if name == "fragmentation" else self._worth
-                prove(name, bound, entry["proof"], given)
+                return Line(name, bound, False)
+            proven = float(self.proven(name, entry["proof"], given))
+            too_good = bound < proven if sense == "max" else bound > proven
+            refuse_unless(not too_good, f"{proven:.15g} is proven, not {bound}")
         except RefusedError as error:
-            return Line(shown, bound, False, str(error))
+            return Line(name, bound, False, str(error))
         except UNREADABLE as error:
-            return Line(shown, bound, False, f"the proof cannot be read: {error!r}")
-        return Line(shown, bound, True)
+            return Line(name, bound, False, f"the proof cannot be read: {error!r}")
+        return Line(name, bound, True)
 
-    def _level(self, name: str, bound: float, proof: Mapping[str, Any]) -> None:
-        """Refuse a bound of the spans of a level that a fact, or what projects need, does not prove."""
+    def proven(self, name: str, proof: Mapping[str, Any], given: str | None) -> Fraction | int:
+        """Return the bound that a proof proves of a tier, or of the spans of a level, whatever it claims.
+
+        Raises:
+            RefusedError: when it proves nothing.
+        """
+        if name.startswith("spans of "):
+            return self._level(name.removeprefix("spans of "), proof)
+        if name == "fragmentation":
+            return self._fragmentation(proof, given)
+        tier = self.standing.tiers[name]
+        if name == "ranked" or tier.rule == "maxmin":
+            prove = self._ranked if name == "ranked" else partial(self._shares, tier)
+            prove(proof["steps"])
+            return self.standing.score.tiers[name]
+        common = self._common(name, proof)
+        aim = self.standing.aim(tier, common["seats"])
+        assert aim is not None
+        most = Fraction(Plans(self.case, aim, **common).most(proof), aim.unit)
+        return most if SENSES[name] == "max" else -most
+
+    def _level(self, name: str, proof: Mapping[str, Any]) -> int:
+        """Return the least spans of a level that a fact, what projects need, or seats prove."""
+        if "facts" not in proof:
+            aim = spans_of(self.seats, self.case.levels.index(name))
+            return -Plans(self.case, aim, seats=self.seats, only=self.granted).most(proof)
         facts = [self.document["facts"][number] for number in proof["facts"]] or [{"levels": [name], "markets": []}]
         refuse_unless([of["levels"] for of in facts] == [[name]], f"one fact about {name} is needed")
-        proven = fact(self.case, self.granted, facts[0])
-        refuse_unless(bound <= proven, f"{proven} is proven, not {bound}")
+        return fact(self.case, self.granted, facts[0])
 
-    def _plans(self, goal: str, floors: Mapping[str, int]) -> Plans:
-        """Return all plans as proofs see them; refused where the plan at hand is none of them."""
+    @cached_property
+    def standing(self) -> Standing:
+        """What the plan reaches."""
+        return Standing(self.case, score_of(self.case.instance, self.plan), self.granted)
+
+    @cached_property
+    def seats(self) -> Seats:
+        """All seats, one by one."""
+        return Seats(self.case)
+
+    def _common(self, name: str, proof: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what all plans have in common that are as good before a tier; refused where this plan is none."""
         for project in self.case.instance.project_of:
             foreseen = self.granted.get(project, {}) in self.case.bundles(project)
             refuse_unless(foreseen, f"project {project!r} gets what the proof does not foresee")
-        return Plans(self.case, goal, floors)
+        return self.standing.common(name, self.seats if proof.get("seats") else None)
 
-    def _floors(self, name: str) -> dict[str, int]:
-        """Return what the plan reaches on the tiers before one, as far as projects add to them one by one."""
-        tiers = [tier["name"] for tier in self.summary["tiers"]]
-        before = [tier for tier in tiers[: tiers.index(name)] if tier in TIERS] if name in tiers else []
-        return {tier: sum(TIERS[tier](self.case, *of) for of in self.granted.items()) for tier in before}
+    def _ranked(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse a ranking where a project may have more than the plan gives it, beside as much for those before."""
+        for step in steps:
+            aim = self.standing.ahead(step["projects"])
+            most = Plans(self.case, aim, **self._common("ranked", step)).most(step)
+            refuse_unless(most <= 0, f"project {self.standing.next()[0]!r} may get more")
+            self.standing.proven["ranked"] += len(aim.parties)
+        refuse_unless(not self.standing.next(), "not all projects are ranked")
 
-    def _worth(self, name: str, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
-        """Refuse a bound of a tier that is not proven of every plan as good on the tiers before."""
-        refuse_unless(name in TIERS, f"this program knows no proof for the tier {name!r}")
-        case = self.case
-        step = gcd(*(TIERS[name](case, p, some) for p in case.instance.project_of for some in case.bundles(p))) or 1
-        least = self._plans(name, self._floors(name)).least(proof)
-        most = Fraction(floor(-least / step) * step, case.unit if name == "merit" else 1)
-        refuse_unless(float(most) <= bound, f"{float(most)} is proven, not {bound}")
+    def _shares(self, tier: Tier, steps: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse shares that may be larger: the smallest, and as many of the next as there are steps."""
+        known = [*levels(self.case, tier, self.standing.score)]
+        refuse_unless(bool(steps) >= bool(known), "nothing is said of the smallest share")
+        for number, ((at_least, more), step) in enumerate(zip(known, steps, strict=False)):
+            most = Plans(self.case, more, **self._common(tier.name, step)).most(step)
+            refuse_unless(most < at_least.reached, f"share {number + 1} may be larger")
+            if most > more.reached:
+                refuse_unless(len(steps) == 1, f"{most} may have more than share {number + 1}")
+                break
+            self.standing.proven[tier.name] += 1
 
-    def _fragmentation(self, name: str, bound: float, proof: Mapping[str, Any], given: str | None) -> None:
-        """Refuse a bound of fragmentation that is not proven, for the plans that it is said to hold for."""
-        floors = self._floors(name)
+    def _fragmentation(self, proof: Mapping[str, Any], given: str | None) -> int:
+        """Return the least fragmentation that is proven, for the plans that it is said to hold for."""
         if "facts" in proof:
-            if given is None and bound > 0:
-                self._plans("merit", {}).only(proof["only"], self.granted, floors["merit"])
-            proven = score(self.case, self.granted, [self.document["facts"][number] for number in proof["facts"]])
-        else:
-            step = gcd(*self.case.weights) or 1
-            proven = ceil(self._plans(name, floors).least(proof) / step) * step
-        refuse_unless(bound <= max(0, proven), f"{proven} is proven, not {bound}")
+            if given is None and "only" not in proof:
+                return 0
+            if given is None:
+                worth = self._common("fragmentation", proof)["worth"]
+                Plans(self.case, self.standing.first, worth=worth).only(proof["only"], self.granted)
+            return max(0, score(self.case, self.granted, [self.document["facts"][at] for at in proof["facts"]]))
+        common = self._common("fragmentation", proof)
+        if given is not None:
+            common = {"seats": common["seats"], "only": self.granted}
+        goal = fragmentation(common["seats"]) if "seats" in proof else None
+        return max(0, -Plans(self.case, goal, **common).most(proof))

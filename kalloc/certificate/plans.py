@@ -1,18 +1,21 @@
-"""What prices prove of every plan: how much merit there is, and how little fragmentation with so much merit."""
+"""What prices prove of every plan as good on some tiers: how much of another tier it has, how little fragmentation."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from functools import cache, cached_property
+from math import floor, gcd
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, covers, refuse_unless
 from kalloc.certificate.facts import Granted, apart
 from kalloc.certificate.market import Market
 from kalloc.certificate.rows import RULES, Name, boxes
+from kalloc.certificate.seats import SEAT_RULES, Seats
+from kalloc.certificate.tiers import Aim, worths
 
 MOST_DEPTH = 200
 """Branches below one another."""
@@ -20,10 +23,10 @@ MOST_DEPTH = 200
 
 @dataclass(frozen=True)
 class Branch:
-    """One side of a question to which every plan has an answer: how often something is counted over all projects.
+    """One side of a question to which every plan has an answer: how often something is counted.
 
-    Counted are the GPUs of a kind (or ``*``) that projects of some pools get, or those of some projects that get so
-    many GPUs of a kind at least.
+    Counted are the GPUs of a kind (or ``*``) that projects of some pools get, those of some projects that get so
+    many GPUs of a kind at least, or something that rows speak of: all of that can be whole numbers in every plan.
     """
 
     split: Mapping[str, Any]
@@ -31,6 +34,8 @@ class Branch:
 
     def counts(self, case: Case, project: str, bundle: Bundle) -> int:
         """Return what a project with this bundle adds."""
+        if "of" in self.split:
+            return 0
         kind = self.split["kind"]
         if "projects" in self.split:
             return int(project in self.split["projects"] and bundle.get(kind, 0) >= self.split["least"])
@@ -42,11 +47,17 @@ class Branch:
         """1 where there are so many at most, −1 where there are so many at least."""
         return -1 if self.more else 1
 
-    def check(self, case: Case) -> None:
+    @property
+    def name(self) -> Name | None:
+        """What rows speak of that is counted, if it is such."""
+        return tuple(self.split["of"]) if "of" in self.split else None
+
+    def check(self, plans: Plans) -> None:
         """Refuse a question that leaves some plans out: there may be no count between its two sides."""
         split, step = self.split, 1
-        if "projects" not in split:
-            step = step_of(case, split["pools"], split["kind"])
+        if "pools" in split:
+            step = step_of(plans.case, split["pools"], split["kind"])
+        refuse_unless(self.name is None or self.name in plans.boxes, f"no row speaks of {self.name}")
         most, more = split["most"], split["more"]
         refuse_unless(type(most) is type(more) is int, "both sides of a split are whole numbers")
         refuse_unless(most // step == (more - 1) // step, f"a plan may have more than {most} and less than {more}")
@@ -59,42 +70,76 @@ def step_of(case: Case, pools: Collection[str], kind: str) -> int:
     return gcd(*(number for row in rows for number in (instance.amounts(row).start, instance.step(row)))) or 1
 
 
-TIERS: dict[str, Callable[[Case, str, Bundle], int]] = {
-    "merit": Case.merit,
-    "served": lambda case, project, bundle: int(bool(bundle)),
-}
-"""Tiers to which every project adds what its bundle is worth, a whole number; the more the better."""
-
-
 class Plans:
-    """All plans that are as good on some tiers, and the tier that is bounded."""
+    """All plans that are as good on some tiers, and the sum that is bounded."""
 
-    def __init__(self, case: Case, goal: str, floors: Mapping[str, int]) -> None:
-        """``floors`` are what plans reach at least on earlier tiers; ``goal`` is one of ``TIERS``, or fragmentation."""
-        self.case, self.goal, self.floors = case, goal, floors
+    def __init__(
+        self,
+        case: Case,
+        goal: Aim | None,
+        floors: Iterable[Aim] = (),
+        worth: Mapping[str, tuple[Fraction, bool]] | None = None,
+        seats: Seats | None = None,
+        only: Granted | None = None,
+    ) -> None:
+        """Without a ``goal`` fragmentation is bounded; of the ``floors`` plans have as much as the one at hand.
+
+        ``worth`` is what projects have by their own values, exactly or at least; ``only`` an allocation that is given.
+        """
+        self.case, self.goal, self.floors = case, goal, {aim.name: aim for aim in floors}
+        self.worth, self.given, self.seats = worth or {}, only, seats
         self.rows = {(rule, row.key): row for rule, function in RULES.items() for row in function(case)}
         self.boxes = boxes(case)
-        self.weights = case.weights if goal == "fragmentation" else [0] * len(case.weights)
+        if seats is not None:
+            self.rows |= {(rule, row.key): row for rule, function in SEAT_RULES.items() for row in function(seats)}
+            self.boxes |= seats.boxes()
+        for aim in [*self.floors.values(), *([goal] if goal is not None else [])]:
+            self.rows |= {(aim.name, row.key): row for row in aim.rows}
+            self.boxes |= aim.boxes
+        self.weights = case.weights if goal is None else [0] * len(case.weights)
+        self.bundles = cache(self._bundles)
+
+    def _bundles(self, project: str) -> list[Bundle]:
+        """Return what a project may get in such plans."""
+        case, least = self.case, self.worth.get(project)
+        if self.given is not None:
+            return [self.given.get(project, {})]
+        if least is None:
+            return case.bundles(project)
+        has = [(worths(case, project, bundle), bundle) for bundle in case.bundles(project)]
+        return [bundle for worth, bundle in has if worth == least[0] or (worth > least[0] and not least[1])]
+
+    @cached_property
+    def step(self) -> int:
+        """What the sum that is bounded is a multiple of, or fragmentation."""
+        if self.goal is None:
+            return gcd(*self.case.weights) or 1
+        adds = (self.goal.adds(project, some) for project in self.case.asks for some in self.bundles(project))
+        return gcd(*adds, *self.goal.terms.values()) or 1
+
+    def most(self, node: Mapping[str, Any]) -> int:
+        """Return the most that a tree of questions proves of the sum."""
+        return floor(-self.least(node) / self.step) * self.step
 
     def least(self, node: Mapping[str, Any], path: tuple[Branch, ...] = ()) -> Fraction:
         """Return the least cost of all plans that a tree of questions proves: that of the side where it is less.
 
-        The cost is fragmentation, or what a tier is worth with a minus.
+        The cost is fragmentation, or the sum with a minus.
         """
         if "split" not in node:
             return Fraction(Priced(self, node, path).total, node["denominator"])
         refuse_unless(len(path) < MOST_DEPTH, f"more than {MOST_DEPTH} branches below one another")
         low, high = (Branch(node["split"], more) for more in (False, True))
-        low.check(self.case)
+        low.check(self)
         return min(self.least(node["at_most"], (*path, low)), self.least(node["more"], (*path, high)))
 
-    def only(self, node: Mapping[str, Any], granted: Granted, value: int) -> None:
-        """Refuse prices at which a plan that reaches a value of the tier may have another allocation.
+    def only(self, node: Mapping[str, Any], granted: Granted) -> None:
+        """Refuse prices at which a plan that has as much of the sum may have another allocation.
 
         Whatever else a project gets must lose more than prices leave between bound and value.
         """
         priced = Priced(self, node, ())
-        slack = -priced.total - value * node["denominator"]
+        slack = -priced.total - (0 if self.goal is None else self.goal.reached) * node["denominator"]
         for project, least in priced.least.items():
             within = [bundle for bundle, cost in priced.choices(project) if cost - least <= slack]
             refuse_unless(within == [granted.get(project, {})], f"project {project!r} may get something else")
@@ -105,16 +150,19 @@ class Priced:
 
     def __init__(self, plans: Plans, node: Mapping[str, Any], path: Sequence[Branch]) -> None:
         self.plans, self.case, self.denominator = plans, plans.case, node["denominator"]
-        rules = [(rule, tuple(key), price) for rule in RULES for *key, price in node["rules"].get(rule, ())]
+        rules = [(rule, tuple(key), price) for rule, rows in node["rules"].items() for *key, price in rows]
         self.tiers: dict[str, int] = dict(node["tiers"])
-        paid = [*node["branches"], *self.tiers.values(), *(price for _, _, price in rules)]
+        paid = [*node["branches"], *self.tiers.values()]
+        paid += [abs(price) if plans.rows[rule, key].equal else price for rule, key, price in rules]
         refuse_unless(all(type(x) is int and x >= 0 for x in paid), "prices are whole numbers of at least 0")
         refuse_unless(type(self.denominator) is int and self.denominator > 0, "a denominator is at least 1")
-        self.branches = list(zip(path, node["branches"], strict=True))
+        self.branches = [(of, price) for of, price in zip(path, node["branches"], strict=True) if price]
         self.charge: Counter[Name] = Counter()
-        self.total = self._rules(rules) + self._branches()
-        self.total += sum(price * plans.floors[tier] for tier, price in self.tiers.items())
-        self.tiers |= {plans.goal: self.denominator} if plans.goal in TIERS else {}
+        self.aims = [(price, plans.floors[name]) for name, price in self.tiers.items()]
+        self.total = sum(price * aim.reached for price, aim in self.aims)
+        self.aims += [(self.denominator, plans.goal)] if plans.goal is not None else []
+        self.total += self._rules(rules) + self._branches()
+        self.total += sum(min(self.charge[name] * x for x in box) for name, box in plans.boxes.items())
         self.markets = [self._market(entry) for entry in node["markets"]]
         apart(self.markets)
         self.total -= sum(market.gains() for market in self.markets)
@@ -122,19 +170,24 @@ class Priced:
         self.total += sum(self.least.values())
 
     def _rules(self, rules: Iterable[tuple[str, Name, int]]) -> int:
-        """Charge what rows speak of; return what is paid back: every row's limit, and all that may be had."""
+        """Charge what rows speak of, and pay for what adds to sums; return what is paid back: every row's limit."""
         total = 0
         for rule, key, price in rules:
             row = self.plans.rows[rule, key]
             total -= price * row.most
             for name, factor in row.terms.items():
                 self.charge[name] += price * factor
-        return total + sum(min(self.charge[name] * x for x in box) for name, box in self.plans.boxes.items())
+        for price, aim in self.aims:
+            for name, factor in aim.terms.items():
+                self.charge[name] -= price * factor
+        return total
 
     def _branches(self) -> int:
         total = 0
         for branch, price in self.branches:
             total += price * (branch.split["more"] if branch.more else -branch.split["most"])
+            if branch.name is not None:
+                self.charge[branch.name] += price * branch.side
         return total
 
     def _market(self, entry: Mapping[str, Any]) -> Market:
@@ -151,12 +204,14 @@ class Priced:
         """Yield every bundle of a project with what it costs."""
         case, scattered = self.case, self.markets or any(self.plans.weights)
         pool = case.instance.project_of[project].pool
-        for bundle in case.bundles(project):
+        paid = self.charge
+        charge = {kind: paid["use", pool, kind] + paid["got", project, kind] for kind in case.asks[project]}
+        for bundle in self.plans.bundles(project):
             cost = self._scattered(project, bundle) if scattered else 0
             if cost is not None:
-                cost += sum(self.charge["use", pool, kind] * gpus for kind, gpus in bundle.items())
+                cost += sum(charge[kind] * gpus for kind, gpus in bundle.items())
                 cost += sum(price * of.side * of.counts(case, project, bundle) for of, price in self.branches)
-                cost -= sum(price * TIERS[tier](case, project, bundle) for tier, price in self.tiers.items())
+                cost -= sum(price * aim.adds(project, bundle) for price, aim in self.aims if price)
                 yield bundle, cost
 
     def _scattered(self, project: str, bundle: Bundle) -> int | None:

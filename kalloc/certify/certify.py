@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
-from math import ceil, floor, gcd
+from math import floor
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, RefusedError
 from kalloc.certificate.facts import fact, score
-from kalloc.certificate.plans import TIERS, Plans
+from kalloc.certificate.plans import Plans
+from kalloc.certificate.seats import Seats, fragmentation, spans_of
+from kalloc.certificate.standing import Standing
+from kalloc.certificate.tiers import levels
 from kalloc.certify.facts import Site, markets, sites
-from kalloc.certify.plans import Tree
-from kalloc.instance import Instance
+from kalloc.certify.plans import MAX_LEAVES, Tree
+from kalloc.instance import Instance, Tier
+from kalloc.instance.objective import SENSES
 from kalloc.plan import Result
 from kalloc.solver import Limits, Stop, abandonable
+from kalloc.verify import score as score_of
 
 SECONDS, SHARE = 8.0, 0.25
 """Wall time that a certificate may take: so many seconds, or such a share of what the solve took."""
 MOST_NODES, MOST_BUNDLES = 3_000, 20_000
 """Nodes, and bundles of all projects together, up to which fragmentation is bounded for every plan."""
+LEAVES_A_STEP = 12
+"""Leaves of the largest tree that is sought for one of many steps: if one takes more, there is no hope for them all."""
 MOST_PARTITIONS = 3
 """Ways to take levels together that are tried for a bound of every plan."""
 
@@ -61,6 +69,7 @@ class _Work:
         for row in result.plan.grants:
             if row.gpus:
                 self.granted[row.project] = {**self.granted.get(row.project, {}), row.kind: row.gpus}
+        self.standing = Standing(self.case, score_of(instance, result.plan), self.granted)
         self.weight = dict(zip(self.case.levels, self.case.weights, strict=True))
         self.costly = [level for level in self.case.levels if self.weight[level]]
         self.facts: dict[Run, tuple[dict[str, Any], int]] = {}
@@ -93,23 +102,41 @@ class _Work:
         return [self.facts[run][0] for run in runs]
 
     def _tier(self, name: str, bound: float | None, given: str | None) -> Proof | None:
-        if bound is None or name not in (*TIERS, "fragmentation") or self.limits.stopped:
+        if bound is None:
             return None
-        try:
-            return self._fragmentation(bound, given) if name == "fragmentation" else self._worth(name, bound)
-        except UNFIT:
-            return None
+        if name == "fragmentation":
+            attempts = [lambda: self._fragmentation(bound, given), lambda: self._seated(bound, given)]
+        else:
+            attempts = [lambda: self._goal(name, bound, None), lambda: self._goal(name, bound, self.seats)]
+        return self._first(attempts)
+
+    def _first(self, attempts: Sequence[Callable[[], Proof | None]]) -> Proof | None:
+        """Return the proof of the first attempt that has one."""
+        for attempt in attempts:
+            try:
+                if self.limits.stopped:
+                    return None
+                if (found := attempt()) is not None:
+                    return found
+            except UNFIT:
+                continue
+        return None
 
     def _level(self, name: str, bound: int | None) -> Proof | None:
-        """Return a proof of the spans of a level: what projects need, or prices of parts."""
-        if bound is None or self.limits.stopped:
+        """Return a proof of the spans of a level: what projects need, prices of parts, or seats one by one."""
+        if bound is None:
             return None
-        try:
+
+        def by_facts() -> Proof | None:
             if self._without((name,)) >= bound:
                 return {"facts": []}
             return {"facts": [(name,)]} if self._with((name,)) >= bound else None
-        except UNFIT:
-            return None
+
+        def by_seats() -> Proof | None:
+            aim = spans_of(self.seats, self.case.levels.index(name))
+            return self._tree(Plans(self.case, aim, seats=self.seats, only=self.granted), -bound)
+
+        return self._first([by_facts, by_seats])
 
     def _without(self, run: Run) -> int:
         """Return what projects span at least, whatever others do."""
@@ -123,31 +150,80 @@ class _Work:
             self.facts[run] = entry, fact(self.case, self.granted, entry)
         return self.facts[run][1]
 
-    def _floors(self, name: str) -> dict[str, int]:
-        """Return what the plan reaches on the tiers before one, as far as projects add to them one by one."""
-        names = [tier.name for tier in self.result.tiers]
-        before = [tier for tier in names[: names.index(name)] if tier in TIERS] if name in names else []
-        return {tier: sum(TIERS[tier](self.case, *of) for of in self.granted.items()) for tier in before}
+    @cached_property
+    def seats(self) -> Seats:
+        """All seats, one by one."""
+        return Seats(self.case)
 
-    def _worth(self, name: str, bound: float) -> Proof | None:
-        """Return a proof of the most of a tier: prices of GPUs, in branches where they leave a gap.
-
-        Where projects must sit whole in one domain, parts of their levels get prices, too.
-        """
-        case, unit = self.case, self.case.unit if name == "merit" else 1
-        step = gcd(*(TIERS[name](case, p, some) for p in case.instance.project_of for some in case.bundles(p))) or 1
+    def _tree(
+        self, plans: Plans, most: Fraction | int, places: Sequence[Site] = (), leaves: int = MAX_LEAVES
+    ) -> Proof | None:
+        """Return a tree that proves a sum to be no more than something; seats are told of."""
 
         def enough(least: Fraction) -> bool:
-            return float(Fraction(floor(-least / step) * step, unit)) <= bound
+            return floor(-least / plans.step) * plans.step <= most
 
+        found = Tree(plans, places, enough, self.limits, leaves).grow()
+        return found if found is None or plans.seats is None else {"seats": True, **found}
+
+    def _goal(self, name: str, bound: float, seats: Seats | None) -> Proof | None:
+        """Return a proof of the most of a tier: prices of GPUs, in branches where they leave a gap."""
+        tier = self.standing.tiers[name]
+        if name == "ranked":
+            return self._ranked(seats)
+        if tier.rule == "maxmin":
+            return self._shares(tier, seats)
+        aim, sign = self.standing.aim(tier, seats), 1 if SENSES[name] == "max" else -1
+        assert aim is not None
+        most = aim.reached if bound == float(self.standing.score.tiers[name]) else sign * Fraction(bound) * aim.unit
+        return self._with_walls(Plans(self.case, aim, **self.standing.common(name, seats)), most)
+
+    def _with_walls(self, plans: Plans, most: Fraction | int) -> Proof | None:
+        """Return a tree of prices; where projects must sit whole in one domain, parts of their levels get some, too."""
+        case = self.case
         walls = sorted({case.level(row.project) for row in case.instance.projects} - {-1})
-        plans = Plans(case, name, self._floors(name))
-        found = Tree(plans, [], enough, self.limits).grow()
-        if found is None and walls:
+        found = self._tree(plans, most)
+        if found is None and walls and plans.seats is None:
             runs: list[Run] = [(case.levels[level],) for level in walls]
             places = list(dict.fromkeys([*self._sites(runs), *self._sites(runs, linked=False)]))
-            found = Tree(plans, places, enough, self.limits).grow()
+            found = self._tree(plans, most, places)
         return found
+
+    def _ranked(self, seats: Seats | None) -> Proof | None:
+        """Return a proof of a ranking: of as many of the next projects at once as can be, that none gets more."""
+        standing, steps = self.standing, list[Proof]()
+        standing.proven["ranked"] = 0
+        count = len(standing.order)
+        while left := standing.next():
+            count = min(count, len(left))
+            aim = standing.ahead(count)
+            plans = Plans(self.case, aim, **self.standing.common("ranked", seats))
+            found = self._tree(plans, 0, leaves=1 if count > 1 else LEAVES_A_STEP)
+            if found is not None:
+                steps.append({"projects": count, **found})
+                standing.proven["ranked"] += count
+                count *= 2
+            elif count == 1 or self.limits.over:
+                return None
+            else:
+                count = max(1, count // 4)
+        return {"steps": steps}
+
+    def _shares(self, tier: Tier, seats: Seats | None) -> Proof | None:
+        """Return a proof of the smallest share, and of the next as far as there is time."""
+        steps = list[Proof]()
+        self.standing.proven[tier.name] = 0
+        for number, (at_least, more) in enumerate(levels(self.case, tier, self.standing.score)):
+            plans = Plans(self.case, more, **self.standing.common(tier.name, seats))
+            found = self._tree(plans, more.reached, leaves=LEAVES_A_STEP)
+            if found is None and number == 0:
+                found = self._tree(plans, at_least.reached - 1)
+                return None if found is None else {"steps": [found]}
+            if found is None:
+                break
+            self.standing.proven[tier.name] += 1
+            steps.append(found)
+        return {"steps": steps}
 
     def _fragmentation(self, bound: float, given: str | None) -> Proof | None:
         """Return a proof of the least fragmentation: facts about levels, or prices of parts and GPUs together."""
@@ -161,10 +237,11 @@ class _Work:
         return {"facts": runs, **only} if reached else None
 
     def _only(self) -> Proof | None:
-        """Return prices at which no other allocation has as much merit; None where these are not none at all."""
+        """Return prices at which no other allocation is as good; None where these are not none at all."""
         free = {"denominator": 1, "tiers": {}, "rules": {}, "branches": [], "markets": []}
         try:
-            Plans(self.case, "merit", {}).only(free, self.granted, self._floors("fragmentation").get("merit", 0))
+            worth = self.standing.worth("fragmentation")
+            Plans(self.case, self.standing.first, worth=worth).only(free, self.granted)
         except RefusedError:
             return None
         return {"only": free}
@@ -197,24 +274,27 @@ class _Work:
         return (self._with(run) - without) * self.weight[run[0]] if bound is not None and bound > without else 0
 
     def _everywhere(self, bound: float, runs: Sequence[Run]) -> Proof | None:
-        """Return a proof for every plan of as much merit."""
-        case, step = self.case, gcd(*self.case.weights) or 1
-
-        def enough(least: Fraction) -> bool:
-            return ceil(least / step) * step >= bound
-
+        """Return a proof for every plan as good before."""
+        case = self.case
         bundles = sum(len(case.bundles(project)) for project in case.instance.project_of)
-        if case.instance.topology.node_count > MOST_NODES or bundles > MOST_BUNDLES:
+        unranked = any(tier.name == "ranked" for tier in self.standing.before("fragmentation")) and self.standing.next()
+        if case.instance.topology.node_count > MOST_NODES or bundles > MOST_BUNDLES or unranked:
             return None
-        plans = Plans(case, "fragmentation", self._floors("fragmentation"))
+        plans = Plans(case, None, **self.standing.common("fragmentation", None))
         for partition in self._partitions(runs)[:MOST_PARTITIONS]:
             try:
-                found = Tree(plans, self._sites(partition), enough, self.limits).grow()
+                found = self._tree(plans, -Fraction(bound), self._sites(partition))
             except RefusedError:
                 continue
             if found is not None:
                 return found
         return None
+
+    def _seated(self, bound: float, given: str | None) -> Proof | None:
+        """Return a proof of the least fragmentation that looks at seats one by one."""
+        common = self.standing.common("fragmentation", self.seats)
+        common = common if given is None else {"seats": self.seats, "only": self.granted}
+        return self._tree(Plans(self.case, fragmentation(self.seats), **common), -Fraction(bound))
 
     def _sites(self, runs: Sequence[Run], linked: bool = True) -> list[Site]:
         """Return markets for all that projects may get."""

@@ -10,9 +10,9 @@ from math import floor, inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from kalloc.certificate.case import Bundle, Case, covers
-from kalloc.certificate.plans import TIERS, Branch, Plans, Priced, step_of
-from kalloc.certificate.rows import RULES, Name
+from kalloc.certificate.case import Bundle, covers
+from kalloc.certificate.plans import Branch, Plans, Priced, step_of
+from kalloc.certificate.rows import Name
 from kalloc.certify.facts import DENOMINATORS, FINE, Site
 from kalloc.certify.walks import cut, fill
 from kalloc.solver import ColumnProgram, Limits
@@ -26,19 +26,32 @@ Enough = Callable[[Fraction], bool]
 MAX_ROUNDS = 200
 MAX_LEAVES = 60
 """Leaves of the largest tree that is sought."""
+MAX_SEATED = 2_000
+"""The same where seats are looked at one by one: an instance is small then."""
 DEAR = 100
 """Times what anything costs that leaving something out costs in the linear program."""
 INTEGRAL = 1e-6
 
 
-def alike(case: Case) -> list[list[str]]:
-    """Return the projects in groups that no rule can tell apart, in the order of projects.csv."""
+def alike(plans: Plans) -> list[list[str]]:
+    """Return the projects in groups that no rule and no sum can tell apart, in the order of projects.csv."""
+    case, counted = plans.case, defaultdict[str, list[object]](list)
+    for of, line in plans.rows.items():
+        for name, factor in line.terms.items():
+            if name[0] == "got":
+                counted[name[1]].append((of, name[2], factor))
+    sums = [*plans.floors.values(), *([plans.goal] if plans.goal is not None else [])]
     groups: dict[object, list[str]] = {}
     for row in case.instance.projects:
         asked = case.instance.requests_of[row.project]
         wishes = tuple((r.kind, r.min, r.max, case.instance.step(r), case.instance.value(r)) for r in asked)
-        same = (row.pool, row.mix, row.level, row.mandatory, row.merit, wishes)
-        groups.setdefault(row.project if case.kept(row.project) else same, []).append(row.project)
+        shapes = tuple((of.shape, of.level, of.amount) for of in case.shapes(row.project))
+        own = [limit.limit for limit, _ in case.limits.get(row.project, ())]
+        same = (row.pool, row.mix, row.level, row.mandatory, row.merit, row.weight, wishes, shapes, *own)
+        told = (row.project in case.instance.policy.refused, plans.worth.get(row.project), *counted[row.project])
+        among = tuple(row.project in aim.parties for aim in sums)
+        alone = case.kept(row.project) or plans.given is not None
+        groups.setdefault(row.project if alone else (same, told, among), []).append(row.project)
     return list(groups.values())
 
 
@@ -57,7 +70,7 @@ class Columns:
 
     def __init__(self, plans: Plans, sites: Sequence[Site]) -> None:
         case = plans.case
-        self.plans, self.case, self.sites, self.groups = plans, case, sites, alike(case)
+        self.plans, self.case, self.sites, self.groups = plans, case, sites, alike(plans)
         self.found: dict[object, Column] = {}
         self.row: dict[object, int] = {}
         self.sides: list[tuple[float, float]] = []
@@ -66,9 +79,10 @@ class Columns:
             self._row(("group", group), len(members), len(members))
         for (rule, key), row in plans.rows.items():
             least = sum(factor * plans.boxes[name][0] for name, factor in row.terms.items() if name in plans.boxes)
-            self._row((rule, key), -inf, row.most - least)
-        for tier, value in plans.floors.items():
-            self._row(("tier", tier), value, inf)
+            self._row((rule, key), row.most - least if row.equal else -inf, row.most - least)
+        for aim in plans.floors.values():
+            least = sum(factor * plans.boxes[name][0] for name, factor in aim.terms.items())
+            self._row(("tier", aim.name), aim.reached - least, inf)
         for at, market in enumerate(self.start.markets):
             for children, count in Counter(market.domains).items():
                 self._row(("state", at, children), -inf, count)
@@ -78,8 +92,11 @@ class Columns:
         for of, row in plans.rows.items():
             for name, factor in row.terms.items():
                 self.spoken[name][self.row[of]] = factor
+        for aim in plans.floors.values():
+            for name, factor in aim.terms.items():
+                self.spoken[name][self.row["tier", aim.name]] = factor
         for group, members in enumerate(self.groups):
-            for bundle in case.bundles(members[0]) if not sites else ():
+            for bundle in plans.bundles(members[0]) if not sites else ():
                 if self._extreme(members[0], bundle):
                     self._choose(self.start, group, bundle)
         self.grow(self.start)
@@ -96,12 +113,14 @@ class Columns:
     def node(self, denominator: int, duals: Mapping[object, float], branches: int) -> Node:
         """Return duals, by the names of rows, as a leaf of so many branches, its prices with a denominator."""
 
-        def price(*name: object) -> int:
-            return max(0, round(abs(duals.get(name, 0.0)) * denominator))
+        def price(*name: object, signed: bool = False) -> int:
+            dual = duals.get(name, 0.0)
+            return round((-dual if signed else abs(dual)) * denominator)
 
-        rules: dict[str, list[list[Any]]] = {rule: [] for rule in RULES}
-        for rule, key in self.plans.rows:
-            rules[rule] += [[*key, price(rule, key)]] if price(rule, key) else []
+        rules: dict[str, list[list[Any]]] = {}
+        for (rule, key), row in self.plans.rows.items():
+            if found := price(rule, key, signed=row.equal):
+                rules.setdefault(rule, []).append([*key, found])
         markets = []
         for at, site in enumerate(self.sites):
             last = max((name[2] for name in duals if isinstance(name, tuple) and name[:2] == ("part", at)), default=0)
@@ -111,7 +130,7 @@ class Columns:
         return {
             "denominator": denominator,
             "tiers": {tier: price("tier", tier) for tier in self.plans.floors},
-            "rules": {rule: rows for rule, rows in rules.items() if rows},
+            "rules": rules,
             "branches": [price("branch", at) for at in range(branches)],
             "markets": markets,
         }
@@ -133,13 +152,15 @@ class Columns:
         """Add a bundle of a group, cut as is best at some prices."""
         case, project, weights = self.case, self.groups[group][0], self.plans.weights
         pool = case.instance.project_of[project].pool
-        worth = {tier: value(case, project, bundle) for tier, value in TIERS.items()}
-        entries: Counter[int] = Counter({self.row["tier", tier]: worth[tier] for tier in self.plans.floors})
+        floors = self.plans.floors.values()
+        entries: Counter[int] = Counter({self.row["tier", aim.name]: aim.adds(project, bundle) for aim in floors})
         entries[self.row["group", group]] = 1
         for kind, gpus in bundle.items():
-            for row, factor in self.spoken["use", pool, kind].items():
-                entries[row] += factor * gpus
-        cost, counted = -worth.get(self.plans.goal, 0), set[int]()
+            for name in (("use", pool, kind), ("got", project, kind)):
+                for row, factor in self.spoken[name].items():
+                    entries[row] += factor * gpus
+        goal = self.plans.goal
+        cost, counted = 0 if goal is None else -goal.adds(project, bundle), set[int]()
         for at, market in enumerate(priced.markets):
             if market.sees(project, bundle):
                 more, parts = cut(market, project, bundle)
@@ -158,15 +179,28 @@ class Program:
 
     def __init__(self, columns: Columns, path: Sequence[Branch]) -> None:
         self.columns, self.path, self.choices = columns, path, list[tuple[int, int, Bundle]]()
-        sides = [(float(b.split["more"]), inf) if b.more else (-inf, float(b.split["most"])) for b in path]
+        start = [0 if branch.name is None else columns.plans.boxes[branch.name][0] for branch in path]
+        sides = [
+            (float(b.split["more"] - least), inf) if b.more else (-inf, float(b.split["most"] - least))
+            for b, least in zip(path, start, strict=True)
+        ]
         self.program, self._known = ColumnProgram([*columns.sides, *sides]), 0
-        dear = float(DEAR * (1 + max((abs(column.cost) for column in columns.found.values()), default=0)))
-        for name, (least, most) in columns.plans.boxes.items():
-            self.program.add(0.0, [(row, float(f)) for row, f in columns.spoken[name].items()], float(most - least))
-        outs = [columns.row["group", group] for group in range(len(columns.groups))]
-        outs += [columns.row["tier", tier] for tier in columns.plans.floors]
-        for row in [*outs, *(len(columns.sides) + at for at, branch in enumerate(path) if branch.more)]:
-            self.program.add(dear, [(row, 1.0)])
+        plans, first = columns.plans, len(columns.sides)
+        costs = Counter[Name](plans.goal.terms if plans.goal is not None else {})
+        counts: dict[Name, dict[int, int]] = defaultdict(dict)
+        for at, branch in enumerate(path):
+            if branch.name is not None:
+                counts[branch.name][first + at] = 1
+        most = max([0, *map(abs, costs.values()), *(abs(column.cost) for column in columns.found.values())])
+        dear = float(DEAR * (1 + most))
+        self.names: list[tuple[int, Name]] = []
+        for name, box in plans.boxes.items():
+            entries = [(row, float(factor)) for row, factor in {**columns.spoken[name], **counts[name]}.items()]
+            self.names.append((self.program.add(-float(costs[name]), entries, float(box[1] - box[0])), name))
+        for row, (least, limit) in enumerate([*columns.sides, *sides]):
+            for sign in (1.0, -1.0):
+                if sign * (least if sign > 0 else limit) > 0:
+                    self.program.add(dear, [(row, sign)])
 
     def solve(self, limits: Limits) -> tuple[dict[object, float], list[float]] | None:
         """Take in new columns; return duals by the names of rows, and values. None where the limits leave no time."""
@@ -191,14 +225,15 @@ class Program:
 class Tree:
     """Looks for a tree of branches with prices at its leaves that proves a least cost."""
 
-    def __init__(self, plans: Plans, sites: Sequence[Site], enough: Enough, limits: Limits) -> None:
+    def __init__(self, plans: Plans, sites: Sequence[Site], enough: Enough, limits: Limits, leaves: int) -> None:
         self.plans, self.enough, self.limits = plans, enough, limits
         self.columns, self.leaves = Columns(plans, sites), 0
+        self.most = leaves if plans.seats is None else MAX_SEATED
         self.step = cache(partial(step_of, plans.case))
 
     def grow(self, path: tuple[Branch, ...] = ()) -> Node | None:
         """Return the tree of a branch, or None where none was found."""
-        if self.leaves >= MAX_LEAVES or self.limits.over:
+        if self.leaves >= self.most or self.limits.over:
             return None
         program = Program(self.columns, path)
         node, values = self._price(program)
@@ -206,7 +241,7 @@ class Tree:
             self.leaves += 1
             return node
         taken = [(values[at], group, bundle) for at, group, bundle in program.choices if values[at] > INTEGRAL]
-        split = self._by_usage(taken) or self._by_count(taken)
+        split = self._by_usage(taken) or self._by_count(taken) or self._by_name(program, values)
         if split is None:
             return None
         low = self.grow((*path, Branch(split, False)))
@@ -265,17 +300,19 @@ class Tree:
     def _usages(self) -> Iterator[tuple[list[str], str]]:
         """Yield pools that share nodes of a kind with nobody else, then those of a quota, then those below any pool."""
         case = self.plans.case
-        for kind in case.instance.performance:
-            linked: list[tuple[set[str], frozenset[str]]] = []
-            for pool in case.pools:
-                pools, owners = {pool}, case.hosts(pool, kind)
-                for group in [group for group in linked if group[1] & owners]:
-                    pools, owners = pools | group[0], owners | group[1]
-                linked = [group for group in linked if not group[1] & owners] + [(pools, owners)]
-            yield from ((sorted(pools), kind) for pools, _ in linked)
+        yield from ((pools, kind) for kind in case.instance.performance for pools in case.neighbours(kind))
         kinds = (*case.instance.performance, "*")
         keys = [*case.tree.quotas, *((pool, kind) for pool in case.tree.parent for kind in kinds)]
         yield from (([p for p in case.pools if p in case.tree.below[pool]], kind) for pool, kind in keys)
+
+    def _by_name(self, program: Program, values: Sequence[float]) -> dict[str, Any] | None:
+        """Return a question about something that rows speak of, the most fractional."""
+        off, at, name = 0.0, 0, Name()
+        for place, of in program.names:
+            away = abs(values[place] - round(values[place]))
+            off, at, name = (away, place, of) if away > off else (off, at, name)
+        most = floor(values[at]) + self.plans.boxes[name][0] if off > INTEGRAL else 0
+        return {"of": list(name), "most": most, "more": most + 1} if off > INTEGRAL else None
 
     def _by_count(self, taken: Sequence[Taken]) -> dict[str, Any] | None:
         """Return a question about how many projects of a group get so much, the answer being most fractional."""

@@ -5,7 +5,7 @@ from kalloc.verify.needs import Needs, need
 from kalloc.verify.records import Records
 from kalloc.verify.rules import RULES, verify
 from kalloc.verify.score import LevelScore, Score, score
-from kalloc.verify.tiers import TIER_VALUES, scattered
+from kalloc.verify.tiers import TIER_VALUES, dues, scattered
 from kalloc.verify.violation import Violation
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Score",
     "Violation",
     "claims",
+    "dues",
     "need",
     "scattered",
     "score",

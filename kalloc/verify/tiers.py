@@ -127,18 +127,21 @@ def reserve(records: Records, tier: Tier) -> Fraction:
     return Fraction(min(tier.count or 0, len(alive - taken)))
 
 
+def dues(instance: Instance, tier: Tier) -> Mapping[str, tuple[Fraction, int]]:
+    """Return the weight and the GPUs due of every project or pool whose share the tier ``fairness`` compares."""
+    if tier.by == "project":
+        asked = ((row, instance.policy.asked(row.project)) for row in instance.projects)
+        return {row.project: (decimal(row.weight), due) for row, due in asked if due}
+    found = _quotas(instance) if tier.of == "quota" else _asked(instance)
+    weighed = ((row, found.get(row.pool, 0)) for row in instance.pools)
+    return {row.pool: (decimal(row.weight), due) for row, due in weighed if due}
+
+
 def _parties(records: Records, tier: Tier) -> Iterable[Party]:
     """Return whose shares the tier ``fairness`` compares."""
-    instance = records.instance
-    if tier.by == "project":
-        for row in instance.projects:
-            if due := instance.policy.asked(row.project):
-                yield Party(sum(records.held.get(row.project, {}).values()), decimal(row.weight), due)
-        return
-    dues = _quotas(instance) if tier.of == "quota" else _asked(instance)
-    for pool in instance.pools:
-        if due := dues.get(pool.pool, 0):
-            yield Party(records.used[pool.pool].total(), decimal(pool.weight), due)
+    for who, (weight, due) in dues(records.instance, tier).items():
+        held = records.held.get(who, {}) if tier.by == "project" else records.used[who]
+        yield Party(sum(held.values()), weight, due)
 
 
 def _asked(instance: Instance) -> Mapping[str, int]:

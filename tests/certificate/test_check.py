@@ -13,11 +13,11 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 import kalloc
-from kalloc.certificate.case import Case, RefusedError
+from kalloc.certificate.case import RefusedError
 from kalloc.certificate.check import UNREADABLE
 from kalloc.certificate.facts import score
-from kalloc.certificate.plans import Plans
 from kalloc.certificate.rows import RULES
+from kalloc.certificate.seats import SEAT_RULES
 from kalloc.instance import Instance
 from kalloc.plan import Result
 from kalloc.verify import RULES as VERIFIED
@@ -38,9 +38,7 @@ TREES = Size(nodes=7, gpus=4, projects=5, levels=4)
 
 def tightest(instance: Instance, result: Result, document: Document) -> list[tuple[str, Fraction | int]]:
     """Return what every proof of a certificate proves, whatever it claims; refused ones are left out."""
-    case = Case(instance)
-    granted = read(instance, result, document).granted
-    floors = {"merit": sum(case.merit(project, bundle) for project, bundle in granted.items())}
+    certificate = read(instance, result, document)
     found: list[tuple[str, Fraction | int]] = []
 
     def attempt(name: str, prove: Callable[[], Fraction | int]) -> None:
@@ -51,10 +49,12 @@ def tightest(instance: Instance, result: Result, document: Document) -> list[tup
 
     of_merit, of_score = (document["tiers"][tier]["proof"] for tier in ("merit", "fragmentation"))
     if of_merit is not None:
-        attempt("merit", lambda: -Plans(case, "merit", {}).least(of_merit) / case.unit)
+        attempt("merit", lambda: certificate.proven("merit", of_merit, None))
     if of_score is not None and "facts" not in of_score:
-        attempt("fragmentation", lambda: Plans(case, "fragmentation", floors).least(of_score))
-    attempt("allocation", lambda: score(case, granted, document["facts"][:1]))
+        given = next(tier.given for tier in result.tiers if tier.name == "fragmentation")
+        name = "fragmentation" if given is None else "allocation"
+        attempt(name, lambda: certificate.proven("fragmentation", of_score, given))
+    attempt("allocation", lambda: score(certificate.case, certificate.granted, document["facts"][:1]))
     return found
 
 
@@ -185,7 +185,7 @@ def test_a_bound_that_is_too_good_is_refused() -> None:
     certificate.summary = summary
     lines = {line.name: line for line in certificate.lines()}
     assert lines["spans of su"].trouble == "2 is proven, not 3"
-    assert lines["merit"].trouble == "48.0 is proven, not 47.0"
+    assert lines["merit"].trouble == "48 is proven, not 47.0"
     assert lines["fragmentation"].certified
 
 
@@ -243,5 +243,6 @@ def test_a_split_leaves_no_plan_out() -> None:
 
 
 def test_rows_are_rules() -> None:
-    """Every family of rows has the name of a rule that `kalloc verify` checks."""
-    assert set(RULES) <= {rule.__name__ for rule in VERIFIED}
+    """Every family of rows has the name of a rule that `kalloc verify` checks; seats know what a span is, besides."""
+    seated = {name.removeprefix("seat ") for name in SEAT_RULES} - {"spans"}
+    assert set(RULES) | seated <= {rule.__name__ for rule in VERIFIED}

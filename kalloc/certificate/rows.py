@@ -30,7 +30,7 @@ class Row(NamedTuple):
     equal: bool = False
 
 
-def whole(key: Name, terms: Mapping[Name, Fraction | int], most: Fraction | int, case: Case | None = None) -> Row:
+def whole_row(key: Name, terms: Mapping[Name, Fraction | int], most: Fraction | int, case: Case | None = None) -> Row:
     """Return a row of rational factors as one of whole numbers that admits the same whole numbers.
 
     With a case, what projects get is known to be a multiple of something, and the limit is rounded down accordingly.
@@ -46,7 +46,7 @@ def whole(key: Name, terms: Mapping[Name, Fraction | int], most: Fraction | int,
 def quota(case: Case) -> Iterator[Row]:
     """A pool uses at most what it owns and may borrow."""
     for row in case.instance.quotas:
-        yield whole((row.pool, row.kind), _usage(case, row), row.gpus + row.borrow, case)
+        yield whole_row((row.pool, row.kind), _usage(case, row), row.gpus + row.borrow, case)
 
 
 def borrowing(case: Case) -> Iterator[Row]:
@@ -67,9 +67,9 @@ def limit(case: Case) -> Iterator[Row]:
         row, rates = subject.limit, case.instance.policy.rates[subject.limit.limit]
         counted = {("got", p, kind): rates[kind] for p in subject.projects for kind in case.asks[p] if kind in rates}
         if row.per != "project" and row.most is not None:
-            yield whole((row.limit, subject.name, "most"), counted, row.most, case)
+            yield whole_row((row.limit, subject.name, "most"), counted, row.most, case)
         if row.per != "project" and row.least is not None:
-            yield whole((row.limit, subject.name, "least"), {name: -r for name, r in counted.items()}, -row.least, case)
+            yield whole_row((row.limit, subject.name, "least"), {name: -r for name, r in counted.items()}, -row.least, case)
 
 
 def budget(case: Case) -> Iterator[Row]:
@@ -78,7 +78,7 @@ def budget(case: Case) -> Iterator[Row]:
         below, price = case.tree.below[row.pool], case.instance.policy.price
         payers = [project for project, of in case.instance.project_of.items() if of.pool in below]
         cost = {("got", p, kind): price(p, kind) for p in payers for kind in case.asks[p]}
-        yield whole((row.budget,), cost, row.won, case)
+        yield whole_row((row.budget,), cost, row.won, case)
 
 
 def seated(case: Case) -> Iterator[Row]:
@@ -101,7 +101,7 @@ def room(case: Case) -> Iterator[Row]:
             most = sum(of for zone, (of, _) in case.zones.items() if any(_open(case, p, kind, zone) for p in pools))
             stays = [project for project in case.instance.stays if case.instance.project_of[project].pool in pools]
             kept = sum(case.kept_gpus(project, kind) for project in stays)
-            yield whole((kind, *pools), {("use", pool, kind): 1 for pool in pools}, most + kept, case)
+            yield whole_row((kind, *pools), {("use", pool, kind): 1 for pool in pools}, most + kept, case)
 
 
 def power(case: Case) -> Iterator[Row]:
@@ -109,7 +109,7 @@ def power(case: Case) -> Iterator[Row]:
     for number, domain in case.sites.items():
         within = {zone: watts for zone, (_, watts) in case.zones.items() if zone[2] == number}
         drawn = {("seat", pool, *z): w for z, w in within.items() for pool in case.pools if _open(case, pool, z[1], z)}
-        yield whole((domain.power.power, number), drawn, domain.left - case.drawn(domain))
+        yield whole_row((domain.power.power, number), drawn, domain.left - case.drawn(domain))
 
 
 def lend(case: Case) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from kalloc.certificate.case import Bundle, Case, covers, refuse_unless
-from kalloc.certificate.rows import Box, Name, Row, whole
+from kalloc.certificate.rows import Box, Name, Row, whole_row
 from kalloc.certificate.tiers import Aim
 from kalloc.instance import Tier
 
@@ -119,7 +119,7 @@ def power(seats: Seats) -> Iterator[Row]:
         terms: dict[Name, Fraction] = {
             ("at", project, node): each[node] for project, nodes in seats.can.items() for node in nodes if node in each
         }
-        yield whole((number,), terms, domain.left)
+        yield whole_row((number,), terms, domain.left)
 
 
 def level(seats: Seats) -> Iterator[Row]:
@@ -145,7 +145,7 @@ def spread(seats: Seats) -> Iterator[Row]:
             yield Row((project, at, domain), {**seats.at(project, some), ("span", project, at, domain): -amount}, 0)
 
 
-def whole_nodes(seats: Seats) -> Iterator[Row]:
+def whole(seats: Seats) -> Iterator[Row]:
     """A project has all GPUs of a node, or none."""
     row, finest = seats.case.instance.topology.row, seats.case.finest
     for project, *_ in seats.shapes("whole"):
@@ -168,11 +168,8 @@ def exclusive(seats: Seats) -> Iterator[Row]:
 
 
 SEAT_RULES: dict[str, Callable[[Seats], Iterator[Row]]] = {
-    f"seat {name}": rule
-    for name, rule in (
-        *(("seated", seated), ("spans", spans), ("room", room), ("lend", lend), ("power", power), ("level", level)),
-        *(("segment", segment), ("spread", spread), ("whole", whole_nodes), ("exclusive", exclusive)),
-    )
+    f"seat {rule.__name__}": rule
+    for rule in (seated, spans, room, lend, power, level, segment, spread, whole, exclusive)
 }
 """Every rule seat by seat, by its name."""
 

@@ -69,7 +69,8 @@ def limit(case: Case) -> Iterator[Row]:
         if row.per != "project" and row.most is not None:
             yield whole_row((row.limit, subject.name, "most"), counted, row.most, case)
         if row.per != "project" and row.least is not None:
-            yield whole_row((row.limit, subject.name, "least"), {name: -r for name, r in counted.items()}, -row.least, case)
+            less = {name: -rate for name, rate in counted.items()}
+            yield whole_row((row.limit, subject.name, "least"), less, -row.least, case)
 
 
 def budget(case: Case) -> Iterator[Row]:

@@ -211,7 +211,10 @@ def _domains(rooms: Rooms, zones: Zones, level: int) -> Counter[int]:
 
 
 def _merged(domains: Counter[int], shapes: Mapping[Shape, int], kind: str, limits: Limits) -> int:
-    """Return a lower bound of the parts of a kind: what each needs, or a part each and one more for every merge."""
+    """Return a lower bound of the parts of a kind: the most of three.
+
+    What each item needs; as many as domains must be used; a part of every item and one more for every merge of domains.
+    """
     sizes: Counter[int] = Counter()
     for shape, count in shapes.items():
         if shape.amounts[0][0] == kind:
@@ -223,7 +226,8 @@ def _merged(domains: Counter[int], shapes: Mapping[Shape, int], kind: str, limit
         residues[room % modulus] += count
     offer = np.cumsum(sorted(domains.elements(), reverse=True))
     needed = sum(count * (int(np.searchsorted(offer, size)) + 1) for size, count in sizes.items())
-    return max(needed, sizes.total() + fewest_merges(residues, modulus, others, slack, limits))
+    used = int(np.searchsorted(offer, int(offer[-1]) - slack)) + 1
+    return max(needed, used, sizes.total() + fewest_merges(residues, modulus, others, slack, limits))
 
 
 def _solve(rooms: Rooms, tree: Place, demands: Mapping[Shape, int], enough: int, limits: Limits) -> int:

@@ -15,7 +15,7 @@ from kalloc.place.parts import seat_on_parts
 from kalloc.place.seating import Seating, by_choice
 from kalloc.place.shaping import seat_any
 from kalloc.place.states import TooManyStepsError
-from kalloc.place.yards import Yard, blocks_of, scopes, share_out, stock_of, yard_of
+from kalloc.place.yards import Yard, blocks_of, grouped, scopes, share_out, stock_of, yard_of
 from kalloc.solver import Limits
 
 Waiting = dict[int, list[Item]]
@@ -52,7 +52,7 @@ def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Li
         waiting = {zone: items for zone, items in part.items() if items and zone in packed}
         if limits.stopped:
             return packed - {zone for later in (part, others) for zone, items in later.items() if items}
-        batches = [_batch(seating, zone, items) for zone, items in waiting.items()]
+        batches = [_batch(seating, zone, items, limits) for zone, items in waiting.items()]
         packings = iter(pack_jobs([job for batch in batches for job in batch.jobs], limits))
         for batch in batches:
             found = [next(packings) for _ in batch.jobs]
@@ -80,7 +80,7 @@ def _whole(seating: Seating, zone: int, items: Sequence[Item]) -> list[Item]:
     return whole if enough else [item for item in whole if item.shape.form is not None]
 
 
-def _batch(seating: Seating, zone: int, items: Sequence[Item]) -> Batch:
+def _batch(seating: Seating, zone: int, items: Sequence[Item], limits: Limits) -> Batch:
     """Return the jobs that pack some items, none where their states are too many at any level."""
     node = seating.rooms.node_gpus[zone]
     sizes = Counter(item.shape.gpus for item in items)
@@ -90,10 +90,11 @@ def _batch(seating: Seating, zone: int, items: Sequence[Item]) -> Batch:
         waiting[item.shape.gpus // grain].append(item)
     leave = sum(seating.rooms.topology.weights)
     for scope in scopes(seating.rooms, zone, grain):
-        yard = yard_of(seating, zone, grain, scope)
+        counts = Counter({size: len(members) for size, members in waiting.items()})
+        yard = grouped(seating.rooms, yard_of(seating, zone, grain, scope), counts, limits)
         blocks = blocks_of(yard)
         rooms = [sum(map(yard.room, block)) for block in blocks]
-        shares = share_out({size: len(members) for size, members in waiting.items()}, rooms)
+        shares = share_out(counts, rooms)
         taken = [(block, share) for block, share in zip(blocks, shares, strict=True) if share]
         try:
             stocks = [stock_of(seating.rooms, yard, block, share) for block, share in taken]

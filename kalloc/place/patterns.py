@@ -112,9 +112,12 @@ def galaxies(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float) -> 
     """
     stock = fillings.stock
     parents_of: dict[tuple[int, int], list[int]] = defaultdict(list)
+    mates = Counter(group for group, bins in zip(stock.groups, stock.parents, strict=True) if bins)
     for parent, key in enumerate(zip(stock.groups, stock.regions, strict=True)):
-        if stock.parents[parent]:
+        if stock.parents[parent] and mates[key[0]] > 1:
             parents_of[key].append(parent)
+    if not parents_of:
+        return
     inside = {
         key: _Knapsack([knapsacks.best[parent] for parent in parents], stock.parent_cost)
         for key, parents in parents_of.items()

@@ -16,8 +16,10 @@ from kalloc.place.bounds import Component, Proven, components_at, divisor
 from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.large import three_levels
+from kalloc.place.nests import Nest
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms, Zones
+from kalloc.place.sharing import Asked, share
 from kalloc.place.states import Children, TooManyStepsError, states_of
 from kalloc.solver import Limits
 
@@ -69,7 +71,38 @@ def _component_run(rooms: Rooms, component: Component, run: Run, enough: int, li
         for shape in seen.parts:
             [(kind, gpus)] = shape.amounts
             sizes_of[kind][gpus] += 1
-    return sum(_kind_run(rooms, zones_of[kind], sizes, run, enough, limits) for kind, sizes in sizes_of.items())
+    total = 0
+    for kind, sizes in sizes_of.items():
+        zones = zones_of[kind]
+        bound = _kind_run(rooms, zones, sizes, run, enough, limits)
+        total += bound if bound >= enough else max(bound, _shared_run(rooms, zones, sizes, run, limits))
+    return total
+
+
+def _shared_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limits: Limits) -> int:
+    """Return the bound by domains that must share items; it is sought from the coarsest level on that costs something.
+
+    Every item pays for one domain of each level, and for more where they must share.
+    """
+    weights = rooms.topology.weights
+    if any(weights[: run[0]]):
+        return 0
+    nest = _nest(rooms, zones, run)
+    once = sum(weights[level] for level in run) * sizes.total()
+    return once + share(nest, Asked.of(nest, sizes), limits).bound
+
+
+def _nest(rooms: Rooms, zones: Zones, run: Run) -> Nest:
+    """Return the domains of the finest level of a run, in those of the level before it, in those of the first."""
+    domain, weights, finest = rooms.topology.domain, rooms.topology.weights, run[-1]
+    room = np.bincount(domain[finest], weights=rooms.open(zones)).astype(np.int64)
+    parent_of, region_of = rooms.above(finest, run[-2]), rooms.above(run[-2], run[0] if len(run) > 2 else -1)
+    bins: dict[int, list[int]] = defaultdict(list)
+    for bin in np.flatnonzero(room).tolist():
+        bins[int(parent_of[bin])].append(int(room[bin]))
+    above = weights[run[0]] if len(run) > 2 else 0
+    regions = tuple(int(region_of[parent]) for parent in bins)
+    return Nest(tuple(map(tuple, bins.values())), regions, weights[finest], weights[run[-2]], above)
 
 
 def _kind_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, enough: int, limits: Limits) -> int:

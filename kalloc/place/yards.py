@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kalloc.place.fillings import Stock
+from kalloc.place.grouping import grouped_bins
+from kalloc.place.nests import BinAt, Nest
 from kalloc.place.residues import common_divisor, groups_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
+from kalloc.place.sharing import Asked
 from kalloc.place.states import Children, states_of
+from kalloc.solver import Limits
 
 MOST_SIBLINGS = 8
 """Bins of one parent that may share items; a parent with more is seen as several."""
@@ -54,6 +58,8 @@ class Yard:
     """Rooms of the children of each of them, in grains."""
     children: dict[int, list[tuple[int, int]]]
     """(room, domain) of the children of each bin; the bin itself where children are not seen."""
+    groups: tuple[int, ...] = ()
+    """The group of every parent, where they are pieces of groups of bins that share items."""
 
     def room(self, parent: int) -> int:
         """Return the room of a parent, in grains."""
@@ -96,6 +102,48 @@ def yard_of(seating: Seating, zone: int, grain: int, scope: Scope) -> Yard:
     return Yard(scope, grain, tuple(domains), insides, dict(children))
 
 
+def must_share(rooms: Sequence[int], sizes: Mapping[int, int]) -> bool:
+    """Tell whether parents of some rooms waste more than there is to waste, unless they share items."""
+    modulus, _ = common_divisor(sizes)
+    return sum(room % modulus for room in rooms) > sum(rooms) - sum(size * count for size, count in sizes.items())
+
+
+def grouped(rooms: Rooms, yard: Yard, sizes: Counter[int], limits: Limits) -> Yard:
+    """Return the yard with its parents in pieces, where they must share items: all bins of one parent and one group."""
+    if not must_share([yard.room(parent) for parent in range(len(yard.domains))], sizes):
+        return yard
+    weights, scope = rooms.topology.weights, yard.scope
+    regions = rooms.above(scope.bin, scope.region(weights))
+    nest = Nest(
+        tuple(tuple(map(sum, insides)) for insides in yard.insides),
+        tuple(int(regions[domains[0]]) for domains in yard.domains),
+        scope.costs(weights)[0],
+        *above_costs(scope, weights),
+    )
+    free: dict[BinAt, list[int]] = defaultdict(list)
+    for parent, insides in enumerate(yard.insides):
+        for at, inside in enumerate(insides):
+            free[parent, sum(inside)].append(at)
+    pieces: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for group, bins in enumerate(grouped_bins(nest, Asked.of(nest, sizes), limits)):
+        for bin in bins:
+            pieces[group, bin[0]].append(free[bin].pop())
+    if not pieces:
+        return yard
+    return replace(
+        yard,
+        domains=tuple(tuple(yard.domains[parent][at] for at in found) for (_, parent), found in pieces.items()),
+        insides=tuple(tuple(yard.insides[parent][at] for at in found) for (_, parent), found in pieces.items()),
+        groups=tuple(group for group, _ in pieces),
+    )
+
+
+def above_costs(scope: Scope, weights: Sequence[int]) -> tuple[int, int]:
+    """Return what an item pays for every parent, and for every region, beyond the first."""
+    region = scope.region(weights)
+    return max(1, sum(weights[region + 1 : scope.parent + 1])), max(1, sum(weights[: region + 1]))
+
+
 def stock_of(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]) -> Stock:
     """Return the stock of a block of parents for items of some sizes.
 
@@ -109,29 +157,33 @@ def stock_of(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]
     regions = [int(above[yard.domains[parent][0]]) for parent in block]
     room = [yard.room(parent) for parent in block]
     modulus, _ = common_divisor(sizes)
+    shared = bool(yard.groups) or must_share(room, sizes)
     slack = sum(room) - sum(size * count for size, count in sizes.items())
-    shared = sum(of % modulus for of in room) > slack
     groups = groups_of([of % modulus for of in room], regions, modulus, slack) if shared else [0] * len(block)
+    if yard.groups:
+        groups = [yard.groups[parent] for parent in block]
     return Stock(
         states,
         tuple(tuple(states.index[bin] for bin in yard.insides[parent]) for parent in block),
         *scope.costs(weights),
         tuple(regions),
         tuple(groups),
-        max(1, sum(weights[scope.region(weights) + 1 : scope.parent + 1])),
-        max(1, sum(weights[: scope.region(weights) + 1])),
+        *above_costs(scope, weights),
         shared,
     )
 
 
 def blocks_of(yard: Yard) -> list[list[int]]:
-    """Return the parents in blocks of about as many bins each; none where there are no bins."""
+    """Return the parents in blocks of about as many bins each, groups whole; none where there are no bins."""
     total = sum(map(len, yard.domains))
     count = max(1, -(-total // MOST_BINS))
     blocks: list[list[int]] = [[] for _ in range(count)]
-    seen = 0
+    seen = block = 0
+    groups = yard.groups or tuple(range(len(yard.domains)))
     for parent, bins in enumerate(yard.domains):
-        blocks[min(count - 1, seen * count // total)].append(parent)
+        if parent == 0 or groups[parent] != groups[parent - 1]:
+            block = min(count - 1, seen * count // total)
+        blocks[block].append(parent)
         seen += len(bins)
     return [block for block in blocks if block]
 

@@ -198,4 +198,4 @@ def test_no_bound_of_three_levels_is_above_the_textbook() -> None:
             found = run_bound(instance, run)
             assert found <= least(only(instance, run))
             some += found > 0
-    assert some > 1
+    assert some > 0

@@ -18,7 +18,7 @@ from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
 from kalloc.explain import explained
 from kalloc.instance import Instance
-from kalloc.joint import TooManyBundlesError, seating_clash, solve_joint
+from kalloc.joint import TooManyBundlesError, crowded, seating_clash, solve_joint
 from kalloc.naming import plan_of
 from kalloc.place.alone import Alone, preferred
 from kalloc.place.bounds import fewest_spans
@@ -197,6 +197,8 @@ def decide(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
     if joint is None:
         if staged is None:
             assert failure is not None
+            if clash := crowded(allocated.allocation):
+                raise InfeasibleError(clash)
             raise failure
         return staged
     if staged is not None:
@@ -235,6 +237,8 @@ def place(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
         except NoRoomError as error:
             if run.limits.stopped:
                 break
+            if run.instance.topology.node_count > JOINT_NODES and (clash := crowded(allocated.allocation)):
+                raise InfeasibleError(clash) from None
             fewer = allocate_fewer(run, allocated, granted, error.project)
         if fewer is None:
             break

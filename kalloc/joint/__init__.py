@@ -2,6 +2,7 @@
 
 from kalloc.joint.bundles import TooManyBundlesError
 from kalloc.joint.clash import seating_clash
+from kalloc.joint.crowding import crowded
 from kalloc.joint.solve import JointAnswer, joint_model, solve_joint
 
-__all__ = ["JointAnswer", "TooManyBundlesError", "joint_model", "seating_clash", "solve_joint"]
+__all__ = ["JointAnswer", "TooManyBundlesError", "crowded", "joint_model", "seating_clash", "solve_joint"]

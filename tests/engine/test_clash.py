@@ -14,6 +14,7 @@ from kalloc.allocate.build import build
 from kalloc.clash import clash_of, relaxation_of
 from kalloc.errors import InfeasibleError
 from kalloc.instance import Budget, Instance, Kind, Limit, Placed, Pool, Power, Project, Quota, Rate
+from kalloc.joint import crowded, solve_joint
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Limits, Model, Status, solve_cp_sat
 from tests.engine.drawing import instances
@@ -371,3 +372,33 @@ def test_many_requests_that_clash_are_few_tests() -> None:
     room = 8 * (sum(sizes) // 16)
     assert [sentence.partition(":")[0] for sentence in found].count("room") == len(found) - len(named) == 1
     assert sum(named) > room >= sum(named) - named[0]
+
+
+def packed(racks: int, projects: int, size: int) -> Instance:
+    """Return racks of two nodes of 8 GPUs, and projects that must have so many GPUs in one rack each."""
+    return make(
+        inventory=tuple(nodes(f"r{rack}", 8, count=2) for rack in range(racks)),
+        projects=tuple(Project(project=f"p{n}", pool="top", level="rack", mandatory=True) for n in range(projects)),
+        requests=tuple(ask(f"p{n}", size, size) for n in range(projects)),
+    )
+
+
+@pytest.mark.parametrize("bound", ["JOINT_NODES", "JOINT_VARIABLES"])
+def test_single_domains_hold_too_few(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rack holds one project of 9 GPUs: one more than there are racks clash, at any size; as many have a plan."""
+    monkeypatch.setattr(f"kalloc.solving.{bound}", 0)
+    racks = 7
+    found = clash(packed(racks, racks + 1, 9))
+    assert [sentence.partition(":")[0] for sentence in found] == ["mandatory", "level", "room"]
+    assert found[0] == f"mandatory: {racks + 1} projects alike 'p0' must be served, with 9 GPUs or more"
+    assert kalloc.solve(packed(racks, racks, 9), threads=1).gpus["allocated"] == 9 * racks
+
+
+@given(instance=instances(SMALL))
+@often(200)
+def test_what_is_crowded_has_no_plan(instance: Instance) -> None:
+    """Wherever the count says that projects do not fit, the exact model has no plan either."""
+    rooms = Rooms.of(instance)
+    if crowded(build(instance, rooms)):
+        status, _ = solve_joint(instance, rooms, {}, 8_000, Limits())
+        assert status is Status.INFEASIBLE

@@ -82,14 +82,17 @@ def _component_run(rooms: Rooms, component: Component, run: Run, enough: int, li
 def _shared_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limits: Limits) -> int:
     """Return the bound by domains that must share items; it is sought from the coarsest level on that costs something.
 
-    Every item pays for one domain of each level, and for more where they must share.
+    Every item pays for one domain of each level, and for more where they must share. Nothing is sought where the
+    domains of the level before the finest need not share: levels by themselves say as much.
     """
     weights = rooms.topology.weights
     if any(weights[: run[0]]):
         return 0
     nest = _nest(rooms, zones, run)
-    once = sum(weights[level] for level in run) * sizes.total()
-    return once + share(nest, Asked.of(nest, sizes), limits).bound
+    asked, once = Asked.of(nest, sizes), sum(weights[level] for level in run) * sizes.total()
+    if sum(sum(bins) % asked.divisor for bins in nest.bins) <= asked.slack:
+        return 0
+    return once + share(nest, asked, limits).bound
 
 
 def _nest(rooms: Rooms, zones: Zones, run: Run) -> Nest:

@@ -25,7 +25,7 @@ from kalloc.place.bounds import fewest_spans
 from kalloc.place.engine import seat_all, spans_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.items import items_of
-from kalloc.place.rooms import Rooms
+from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.runs import best_sum, by_zones, fewest_run, runs_of
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.place.shaping import at_least, check_kept
@@ -365,8 +365,10 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart)
         plain = {project: counts[level] for project, counts in alone.items()}
         single[level] = by_zones(items, need, plain, bounds[level], weights[level])
-    runs = {}
+    runs: dict[tuple[int, ...], dict[Zones, int]] = {}
     for several in runs_of(weights):
+        if best_sum(single, runs) >= value.fragmentation:
+            break
         if len(several) > 2 and exact[several[-1]].spans == exact[several[-1]].need:
             continue
         least, apart = lone.least(items, alone, need_of, several, more)

@@ -87,7 +87,7 @@ def seat_all(
     except NoRoomError:
         if not ways:
             raise
-    if formed and least > needed:
+    if formed and least > needed and not limits.stopped:
         wide = widened(rooms, items, assigned)
         best = Moving(seated(rooms, wide, best), wide, more).improve(at_least(rooms, items, needs), limits)
         if (cost := scattering(rooms, with_kept(rooms, best))) < least:

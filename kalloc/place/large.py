@@ -122,6 +122,9 @@ class _Program:
 def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Priced, limits: Limits) -> Offer:
     """Return prices that prove a lower bound of what all items pay for parents, bins and children.
 
+    Any items larger than a bin may be priced by their shares: all of them, or those alone that take more than half a
+    parent, since shares of several in one bin cost less than they do.
+
     Args:
         stock: the bins of every parent.
         items: how many there are of each size.
@@ -129,18 +132,28 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
         start: prices of the parts of small items to begin with, and the bound of two levels, which is kept.
         limits: of the solve.
     """
-    small = Counter({size: count for size, count in sorted(items.items()) if size <= stock.room})
-    large = Counter({size: count for size, count in sorted(items.items()) if size > stock.room})
     least = start.bound + parent_cost * items.total()
     most = max((sum(int(stock.states.total[state]) for state in bins) for bins in stock.parents), default=0)
     alone = Offer(least, start.price, np.zeros(1, dtype=np.int64), frozenset())
-    if not large or len(stock.parents) * stock.grid.shape[1] * stock.room * most > MOST_ENTRIES:
+    large = {above: frozenset(size for size in items if size > above) for above in (stock.room, most // 2)}
+    if not large[stock.room] or len(stock.parents) * stock.grid.shape[1] * stock.room * most > MOST_ENTRIES:
         return alone
+    ways = [sizes for sizes in dict.fromkeys(large.values()) if sizes and sizes <= large[stock.room]]
+    found = (_by_shares(stock, items, sizes, most, parent_cost, start.price, limits) for sizes in ways)
+    return max([alone, *found], key=lambda offer: offer.bound)
+
+
+def _by_shares(
+    stock: Stock, items: Counter[int], sizes: frozenset[int], most: int, parent_cost: int, price: Ids, limits: Limits
+) -> Offer:
+    """Return the best prices found where items of some sizes are large; ``most`` is the largest room of a parent."""
+    small = Counter({size: count for size, count in sorted(items.items()) if size not in sizes})
+    large = Counter({size: count for size, count in sorted(items.items()) if size in sizes})
     shares = _shares(large, most)
     program = _Program(stock, small, large, shares, parent_cost)
-    price, rents = start.price, np.zeros(len(stock.parents))
+    rents = np.zeros(len(stock.parents))
     best, middle, plain = NEVER, (price, rents), False
-    cuts = cheapest_cuts(start.price, stock.bin_cost, most) / SCALE
+    cuts = cheapest_cuts(price, stock.bin_cost, most) / SCALE
     anchor = worth = {share: float(cuts[share]) for share in shares}
     for turn in range(MAX_ROUNDS):
         if limits.over:
@@ -163,8 +176,6 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
         price = exact if plain else (exact + middle[0]) // 2
         rents = rent if plain else (rent + middle[1]) / 2
         worth = dual if plain else {share: (dual[share] + anchor[share]) / 2 for share in shares}
-    if -(-best // SCALE) <= least:
-        return alone
     return Offer(-(-best // SCALE), middle[0], _steps(anchor, most), frozenset(large))
 
 

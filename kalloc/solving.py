@@ -46,7 +46,7 @@ ALLOCATE_SHARE = 0.5
 PLACE_SHARE = 0.7
 JOINT_SHARE = 0.5
 ANYHOW_SHARE = 0.1
-RUN_SHARE = 0.15
+RUN_SHARE = 0.4
 """Share of the time left that the allocation, the placement, the joint model and a bound of several levels may use."""
 
 

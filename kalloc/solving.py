@@ -314,7 +314,7 @@ def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result
     value = score(run.instance, plan)
     checked = time.monotonic()
     run.record(value.fragmentation, proven_everywhere(decision))
-    levels, least = bound_levels(run, rooms.relaxed, decision, value)
+    levels, least, of_pairs = bound_levels(run, rooms.relaxed, decision, value)
     run.seconds["place"] = time.monotonic() - began - (checked - checking)
     run.seconds["verify"] = checked - checking
     proof = proof_of(run.instance, decision.settled, decision.granted, value, least)
@@ -327,6 +327,7 @@ def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result
         levels=levels,
         fragmentation=value.fragmentation,
         fragmentation_bound=proof.fragmentation_bound,
+        sees_three_levels=proven_everywhere(decision) is None and least > of_pairs,
         instance=facts_of(run.instance),
         gpus=gpus_of(run.instance, value.gpus),
         seconds=dict(run.seconds),
@@ -344,9 +345,10 @@ def proven_everywhere(decision: Decision) -> int | None:
     return None if bound is None else int(bound)
 
 
-def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int]:
+def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int, int]:
     """Return spans, need and the fewest spans proven for every level, and a bound of the score, for what is granted.
 
+    Last is the bound of the score by single levels and pairs of them alone.
     The score's bound is the best sum of bounds of single levels and of runs of them, zone by zone. A project spans no
     less than it would alone, and than what it keeps. Where a form or a preference makes that more than its need, it
     stands apart. Three levels are not looked at together where the plan spans no more than is needed at the finest.
@@ -380,7 +382,7 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         name: LevelResult(found.spans, found.need, bounds[level].total)
         for level, (name, found) in enumerate(value.levels.items())
     }
-    return levels, best_sum(single, runs)
+    return levels, best_sum(single, runs), best_sum(single, {run: of for run, of in runs.items() if len(run) < 3})
 
 
 def needed(run: Run, granted: Granted) -> dict[str, tuple[int, ...]]:

@@ -20,7 +20,7 @@ from kalloc.place.knapsacks import Knapsacks
 from kalloc.place.prices import CLOSE, LARGEST_SUM, SCALE, Priced, Program, Reaction, cheapest_cuts, cut
 from kalloc.solver import Ids, Limits
 
-MAX_ROUNDS = 80
+MAX_ROUNDS = 200
 """Rounds of pricing."""
 NEVER = -(2**61)
 """Worth of what cannot be, in units of 1 / SCALE."""

@@ -156,12 +156,13 @@ def stock_of(rooms: Rooms, yard: Yard, block: Sequence[int], sizes: Counter[int]
     above = rooms.above(scope.bin, scope.region(weights))
     regions = [int(above[yard.domains[parent][0]]) for parent in block]
     room = [yard.room(parent) for parent in block]
-    modulus, _ = common_divisor(sizes)
-    shared = bool(yard.groups) or must_share(room, sizes)
-    slack = sum(room) - sum(size * count for size, count in sizes.items())
-    groups = groups_of([of % modulus for of in room], regions, modulus, slack) if shared else [0] * len(block)
+    shared, groups = bool(yard.groups) or must_share(room, sizes), [0] * len(block)
     if yard.groups:
         groups = [yard.groups[parent] for parent in block]
+    elif shared:
+        modulus, _ = common_divisor(sizes)
+        slack = sum(room) - sum(size * count for size, count in sizes.items())
+        groups = groups_of([of % modulus for of in room], regions, modulus, slack)
     return Stock(
         states,
         tuple(tuple(states.index[bin] for bin in yard.insides[parent]) for parent in block),

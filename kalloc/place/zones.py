@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -37,6 +38,15 @@ class _Assignment:
     """Room that stays idle beside items which have their domains to themselves."""
     lent: dict[tuple[str, str], Terms] = field(default_factory=lambda: defaultdict(list))
     _offers: dict[Zones, list[Ids]] = field(default_factory=dict)
+
+    @cached_property
+    def homes(self) -> list[list[int | None]]:
+        """Per zone and level the one domain that holds all its nodes, None where several do."""
+        rooms, found = self.rooms, list[list[int | None]]()
+        for zone in range(len(rooms.zones)):
+            domains = [domain[rooms.zone == zone] for domain in rooms.topology.domain]
+            found.append([int(inside[0]) if np.ptp(inside) == 0 else None for inside in domains])
+        return found
 
     def offers(self, zones: Zones) -> list[Ids]:
         """Return, per level, the free GPUs of the largest domain of some zones, of the two largest, and so on."""
@@ -161,9 +171,9 @@ def _choose(assignment: _Assignment, shape: Shape, position: int, count: int) ->
 
 def _pair(assignment: _Assignment, shape: Shape, position: int, count: int) -> None:
     """Gain for every item whose first kind and another one are in zones that have domains in common."""
-    rooms, model = assignment.rooms, assignment.model
+    model = assignment.model
     one, other = assignment.whole[shape, 0], assignment.whole[shape, position]
-    saved = {(a, b): _saved(rooms, a, b) for a in one for b in other}
+    saved = {(a, b): _saved(assignment, a, b) for a in one for b in other}
     pairs = {pair: model.variable(0, count, -gain) for pair, gain in saved.items() if gain > 0}
     for side, whole in enumerate((one, other)):
         for zone, variable in whole.items():
@@ -173,11 +183,11 @@ def _pair(assignment: _Assignment, shape: Shape, position: int, count: int) -> N
     assignment.pairs[shape, position] = pairs
 
 
-def _saved(rooms: Rooms, one: int, other: int) -> int:
+def _saved(assignment: _Assignment, one: int, other: int) -> int:
     """Return the weight of the levels of which one domain holds two zones."""
-    nodes = np.isin(rooms.zone, (one, other))
-    topology = rooms.topology
-    return sum(w for w, domain in zip(topology.weights, topology.domain, strict=True) if np.ptp(domain[nodes]) == 0)
+    weights, homes = assignment.rooms.topology.weights, assignment.homes
+    levels = zip(weights, homes[one], homes[other], strict=True)
+    return sum(weight for weight, here, there in levels if here is not None and here == there)
 
 
 def _holds(rooms: Rooms, shape: Shape, gpus: int, zone: int) -> bool:

@@ -102,7 +102,7 @@ def test_interrupt(tmp_path: Path) -> None:
 
 
 JOINT = "from kalloc.cli import main; main()"
-STAGED = f"import kalloc.solving; kalloc.solving.JOINT_VARIABLES = 0; {JOINT}"
+STAGED = f"import kalloc.solving.flow; kalloc.solving.flow.JOINT_VARIABLES = 0; {JOINT}"
 """What a fresh interpreter runs: the command line, with either engine."""
 
 

@@ -146,7 +146,7 @@ def test_stop_at_any_word_of_progress(heard: int) -> None:
 def test_stop_seeks_no_other_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once somebody says stop, what could not be seated is not decided again: there is no plan, and that is said."""
     stop = threading.Event()
-    monkeypatch.setattr("kalloc.solving.allocate_fewer", lambda *_: pytest.fail("decided again"))
+    monkeypatch.setattr("kalloc.solving.placing.allocate_fewer", lambda *_: pytest.fail("decided again"))
     with pytest.raises(NoPlanError, match="seated"):
         kalloc.solve(kalloc.load(INSTANCES / "tiny/level-request"), stop=stop, on_progress=lambda _: stop.set())
 
@@ -252,6 +252,6 @@ def test_nothing_to_decide() -> None:
 
 def test_plan_that_fails_its_check_is_never_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the checker finds is a bug of kalloc, reported as one."""
-    monkeypatch.setattr("kalloc.solving.verify", lambda *_: [Violation("room", "node 'n' is overfull")])
+    monkeypatch.setattr("kalloc.solving.concluding.verify", lambda *_: [Violation("room", "node 'n' is overfull")])
     with pytest.raises(PlanRejectedError, match=r"bug[\s\S]*room: node 'n' is overfull"):
         kalloc.solve(full(racks=2), threads=1)

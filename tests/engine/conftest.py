@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture
 def staged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave every instance to the engine of those too large for one exact model."""
-    monkeypatch.setattr("kalloc.solving.JOINT_VARIABLES", 0)
+    monkeypatch.setattr("kalloc.solving.flow.JOINT_VARIABLES", 0)
 
 
 @pytest.fixture(params=["joint", "staged"])

@@ -383,7 +383,7 @@ def packed(racks: int, projects: int, size: int) -> Instance:
     )
 
 
-@pytest.mark.parametrize("bound", ["JOINT_NODES", "JOINT_VARIABLES"])
+@pytest.mark.parametrize("bound", ["run.JOINT_NODES", "flow.JOINT_VARIABLES"])
 def test_single_domains_hold_too_few(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rack holds one project of 9 GPUs: one more than there are racks clash, at any size; as many have a plan."""
     monkeypatch.setattr(f"kalloc.solving.{bound}", 0)

@@ -59,9 +59,9 @@ def test_a_large_model_loses_a_step_and_not_a_project(monkeypatch: pytest.Monkey
             raise NoRoomError("p")
         return seat_all(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("kalloc.solving.seat_all", refuse_once)
-    monkeypatch.setattr("kalloc.solving.DECIDED_AGAIN", 0)
-    monkeypatch.setattr("kalloc.solving.JOINT_NODES", 0)
+    monkeypatch.setattr("kalloc.solving.placing.seat_all", refuse_once)
+    monkeypatch.setattr("kalloc.solving.allocating.DECIDED_AGAIN", 0)
+    monkeypatch.setattr("kalloc.solving.run.JOINT_NODES", 0)
     given = instance().replace(requests=(asks("p", 48), asks("q", 32)))
     plan = kalloc.solve(given, threads=1).plan
     assert {grant.project: grant.gpus for grant in plan.grants} == {"p": 40, "q": 32}

@@ -1,0 +1,57 @@
+"""Where everybody sits; where that cannot be found, somebody gets less."""
+
+from __future__ import annotations
+
+from kalloc.allocate.decode import Granted
+from kalloc.errors import InfeasibleError, NoPlanError
+from kalloc.joint import crowded
+from kalloc.place.alone import preferred
+from kalloc.place.engine import seat_all
+from kalloc.place.items import items_of
+from kalloc.place.rooms import Rooms
+from kalloc.place.seating import NoRoomError, Seats
+from kalloc.place.shaping import check_kept
+from kalloc.solving.allocating import allocate_fewer, settled_anyhow
+from kalloc.solving.run import Allocated, Decision, Run
+
+MAX_RETRIES = 30
+"""Times that the allocation is decided again because it could not be seated."""
+PLACE_SHARE = 0.7
+"""Share of the time left that the placement may use."""
+
+
+def place(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
+    """Seat what the allocation grants; where that fails, decide again without one project that is in the way."""
+    granted = allocated.granted
+    for _ in range(MAX_RETRIES):
+        try:
+            seats = seat(run, rooms, granted)
+            return Decision(granted, seats, settled_anyhow(run, allocated, granted))
+        except NoRoomError as error:
+            if run.limits.stopped:
+                break
+            if run.large and (clash := crowded(allocated.allocation)):
+                raise InfeasibleError(clash) from None
+            fewer = allocate_fewer(run, allocated, granted, error.project)
+        if fewer is None:
+            break
+        granted = fewer
+    raise NoPlanError("the projects that were granted GPUs could not be seated; give more time or drop a level")
+
+
+def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
+    """Return seats for an allocation.
+
+    Raises:
+        NoRoomError: where none were found.
+    """
+    needs, weights = run.needed(granted), run.instance.topology.weights
+    least = sum(weight * count for need in needs.values() for weight, count in zip(weights, need, strict=True))
+    most = run.share(PLACE_SHARE)
+    items = items_of(run.instance, rooms, granted)
+    check_kept(run.instance, rooms, items)
+    seats = seat_all(
+        rooms, items, needs, preferred(run.instance), most, lambda cost: run.record(cost - least, None)
+    )
+    run.cut_short |= most.over
+    return seats

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from kalloc.allocate.goals import Goal
 from kalloc.allocate.model import Allocation
-from kalloc.solver import Answer, Ids, Limits, Status, Terms, solve_cp_sat, solve_scip
+from kalloc.solver import Answer, Ids, Limits, Status, Terms, solve_cp_sat, solve_relaxed, solve_scip
 
 Profile = tuple[tuple[Fraction, int], ...]
 """Shares from the smallest, and how many have each."""
@@ -82,6 +82,14 @@ class Search:
             self.values = answer.values
         return answer
 
+    def relax(self, cost: Terms) -> Answer:
+        """Minimise a sum by its linear relaxation; a point that is whole by itself becomes the best so far."""
+        self._price(cost)
+        answer = solve_relaxed(self.allocation.model, self.limits)
+        if answer.values is not None:
+            self.values = answer.values
+        return answer
+
     def bound(self, terms: Terms) -> int | None:
         """Return an upper bound of a sum over all plans as good on the tiers settled: some rows keep more than that."""
         model = self.allocation.model
@@ -94,11 +102,14 @@ class Search:
         return None if answer.bound is None else -answer.bound
 
     def _minimise(self, cost: Terms, nodes: int | None) -> Answer:
+        self._price(cost)
+        return solve_scip(self.allocation.model, self.limits, nodes=nodes)
+
+    def _price(self, cost: Terms) -> None:
         model = self.allocation.model
         model.cost[:] = [0] * model.size
         for variable, factor in cost:
             model.cost[variable] += factor
-        return solve_scip(model, self.limits, nodes=nodes)
 
     def forget(self, rows: int, size: int) -> None:
         """Drop the rows and variables of the model after the first so many, and what the best point says of them."""

@@ -19,7 +19,7 @@ SCALE = 10_000
 PUSH_NODES = 200
 """Nodes of the branch-and-bound tree that a step on a large model may take."""
 LEAP_NODES = 5
-"""The same for a step of alike projects."""
+"""The same for a step of alike projects whose relaxation is not whole."""
 MOST_STEPS = 5
 """Times that the smallest share of a large model is raised once more before its bound is taken for good enough."""
 
@@ -29,7 +29,7 @@ def maxmin(search: Search, everyone: Sequence[Sharer]) -> Settled:
     if not everyone:
         return Settled("fairness", Fraction(0), Fraction(0))
     if search.values is None:
-        search.maximise([])
+        _most(search, [])
     if search.allocation.model.size > SMALL and not any(one.rungs for one in everyone):
         return _Pools(search, list(everyone)).settle()
     return _by_counts(search, everyone)
@@ -51,7 +51,7 @@ def _by_counts(search: Search, everyone: Sequence[Sharer]) -> Settled:
         share = _smallest(search, everyone, left)
         search.allocation.model.row(_at_least(search, everyone, share), left if share else 0, None)
         more = _at_least(search, everyone, _above(everyone, share))
-        answer = search.maximise(more)
+        answer = _most(search, more)
         complete = answer.status is Status.OPTIMAL and answer.value is not None
         if complete and -(answer.value or 0) < left:
             profile.append((share, left + (answer.value or 0)))
@@ -64,14 +64,25 @@ def _by_counts(search: Search, everyone: Sequence[Sharer]) -> Settled:
     return Settled("fairness", least, least if profile else None, complete, tuple(profile), gap)
 
 
+def _most(search: Search, terms: Terms) -> Answer:
+    """Return the best point for a sum: that of the linear relaxation where it is whole.
+
+    Steps of one size make a level a flow, since whoever rises takes one step more: then it is.
+    """
+    answer = search.relax([(variable, -factor) for variable, factor in terms])
+    return answer if answer.status is Status.OPTIMAL else search.maximise(terms)
+
+
 def _leap(search: Search, everyone: Sequence[Sharer], left: int) -> None:
     """Find by halving a point where all have the largest share that all can have; it only proposes the point."""
     steps = sorted({share for one in everyone for share in one.steps})
     low, high = 0, len(steps)
     while low < high and not search.limits.over:
         middle, before = (low + high) // 2, search.values
-        terms = _at_least(search, everyone, steps[middle])
-        answer = search.propose([(rung, -factor) for rung, factor in terms], LEAP_NODES)
+        cost = [(rung, -factor) for rung, factor in _at_least(search, everyone, steps[middle])]
+        answer = search.relax(cost)
+        if answer.value is None and answer.bound is not None and -answer.bound >= left:
+            answer = search.propose(cost, LEAP_NODES)
         if answer.value is not None and -answer.value >= left:
             low = middle + 1
         else:
@@ -83,9 +94,11 @@ def _push_sums(search: Search, everyone: Sequence[Sharer], left: int) -> None:
 
     It only proposes a point: what is settled is proven afterwards. Alike projects need no push.
     """
+    if any(one.rungs for one in everyone):
+        return
     share, before = _smallest(search, everyone, left), search.values
-    rising = [one for one in everyone if one.rungs or one.share(search) >= share]
-    if len(rising) == left and not any(one.rungs for one in rising):
+    rising = [one for one in everyone if one.share(search) >= share]
+    if len(rising) == left:
         push(search, rising, search.nodes)
         if _smallest(search, everyone, left) < share:
             search.values = before
@@ -111,7 +124,9 @@ def _at_least(search: Search, everyone: Iterable[Sharer], share: Fraction) -> Te
 
 def _smallest(search: Search, everyone: Sequence[Sharer], left: int) -> Fraction:
     """Return the smallest of the ``left`` largest shares."""
-    held = sum((one.held(search) for one in everyone), Counter[Fraction]())
+    held = Counter[Fraction]()
+    for one in everyone:
+        held.update(one.held(search))
     for share in sorted(held, reverse=True):
         left -= held[share]
         if left <= 0:

@@ -5,7 +5,7 @@ do the integer work; the bound of a linear relaxation is proven from its duals i
 """
 
 from kalloc.solver.calls import abandonable
-from kalloc.solver.integer import solve_cp_sat, solve_scip
+from kalloc.solver.integer import solve_cp_sat, solve_relaxed, solve_scip
 from kalloc.solver.linear import DUAL_SCALE, ColumnProgram, dual_bound, relaxed_bound
 from kalloc.solver.model import Answer, Ids, Limits, Model, Status, Stop, Terms, whole_row
 
@@ -23,6 +23,7 @@ __all__ = [
     "dual_bound",
     "relaxed_bound",
     "solve_cp_sat",
+    "solve_relaxed",
     "solve_scip",
     "whole_row",
 ]

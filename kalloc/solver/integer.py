@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kalloc.solver.calls import abandonable, proto_of, watched
+from kalloc.solver.linear import relaxed
 from kalloc.solver.model import Answer, Ids, Limits, Model, Status
 
 INTEGRALITY = 1e-5
@@ -71,6 +72,14 @@ def solve_cp_sat(model: Model, limits: Limits, hint: Ids | None = None) -> Answe
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Answer(Status.UNKNOWN, None, None, bound)
     return _checked(model, [solver.value(column) for column in columns], bound, status == cp_model.OPTIMAL)
+
+
+def solve_relaxed(model: Model, limits: Limits) -> Answer:
+    """Return what the linear relaxation says: its bound, and its point where that is whole by itself."""
+    if model.absurd:
+        return Answer.nothing(Status.INFEASIBLE)
+    bound, point = relaxed(model, limits)
+    return Answer(Status.UNKNOWN, None, None, bound) if point is None else _checked(model, point, bound, closed=False)
 
 
 def _integer_bound(bound: float) -> int | None:

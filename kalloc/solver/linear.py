@@ -14,7 +14,12 @@ DUAL_SCALE = 2**36
 
 
 def relaxed_bound(model: Model, limits: Limits) -> int | None:
-    """Return a lower bound from the linear relaxation, proven in exact integers from rounded duals.
+    """Return a lower bound from the linear relaxation, proven in exact integers from rounded duals."""
+    return relaxed(model, limits)[0]
+
+
+def relaxed(model: Model, limits: Limits) -> tuple[int | None, list[float] | None]:
+    """Return a lower bound from the linear relaxation, proven in exact integers, and the point that it was found at.
 
     For any multipliers y, min c·x ≥ Σ y·(side of each row) + Σ min over the box of (c − y·A)·x. GLOP only proposes
     the multipliers, so nothing of its floating point is trusted (weak duality; Neumaier and Shcherbina, 2004).
@@ -24,7 +29,7 @@ def relaxed_bound(model: Model, limits: Limits) -> int | None:
     from ortools.math_opt.python import mathopt
 
     if limits.stopped:
-        return None
+        return None, None
     program = mathopt.Model.from_model_proto(proto_of(model, integer=False))
     parameters = mathopt.SolveParameters()
     if math.isfinite(limits.deadline):
@@ -35,10 +40,10 @@ def relaxed_bound(model: Model, limits: Limits) -> int | None:
 
     result = abandonable(run, limits)
     if result is None or not result.has_dual_feasible_solution():
-        return None
-    duals = result.dual_values()
-    multipliers = [round(duals[row] * DUAL_SCALE) for row in program.linear_constraints()]
-    return dual_bound(model, multipliers)
+        return None, None
+    multipliers = [round(dual * DUAL_SCALE) for dual in result.dual_values(program.linear_constraints())]
+    point = result.variable_values(program.variables()) if result.has_primal_feasible_solution() else None
+    return dual_bound(model, multipliers), point
 
 
 def dual_bound(model: Model, multipliers: Sequence[int]) -> int:

@@ -13,7 +13,8 @@ from kalloc.allocate.maxmin import maxmin
 from kalloc.allocate.tiers import prepare
 from kalloc.instance import Objective, Pool, Project, Tier
 from kalloc.place.rooms import Rooms
-from kalloc.solver import Limits
+from kalloc.solver import Answer, Limits, Model, solve_scip
+from tests.benchmarks.fair import crowd
 from tests.engine.counting import best, counted, drawn, tier
 from tests.models.small import ask, make, nodes
 
@@ -103,3 +104,20 @@ def test_time_that_runs_out_leaves_no_share_worse_and_claims_nothing() -> None:
     search.maximise([(variable, -1) for variable in allocation.served.values()])
     after = sorted(share for one in sharers(allocation, BY_PROJECT) for share in one.held(search).elements())
     assert after >= before
+
+
+def test_steps_of_one_size_need_hardly_a_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everybody asks in nodes, nearly all levels of 300 projects are proven by their linear relaxation alone."""
+    trees: list[int] = []
+
+    def counting(model: Model, limits: Limits, nodes: int | None = None) -> Answer:
+        trees.append(model.size)
+        return solve_scip(model, limits, nodes)
+
+    monkeypatch.setattr("kalloc.allocate.lexicographic.solve_scip", counting)
+    instance = crowd(300, 1)
+    allocation = build(instance, Rooms.of(instance))
+    prepare(allocation)
+    fair = maxmin(Search(allocation, Limits()), sharers(allocation, BY_PROJECT))
+    assert fair.complete and fair.value == fair.bound
+    assert len(fair.profile) > 5 and len(trees) < 4

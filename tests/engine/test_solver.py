@@ -21,6 +21,7 @@ from kalloc.solver import (
     dual_bound,
     relaxed_bound,
     solve_cp_sat,
+    solve_relaxed,
     solve_scip,
 )
 from kalloc.solver.integer import _checked, _integer_bound
@@ -86,6 +87,17 @@ def test_relaxed_bound_is_never_above_the_optimum(model: Model) -> None:
     assert bound is None or true is None or bound <= true
 
 
+@given(model=models())
+@often(300)
+def test_a_whole_point_of_the_relaxation_is_the_optimum(model: Model) -> None:
+    """What the relaxation calls optimal is, its points are admitted, and its bound is never above the optimum."""
+    answer, true = solve_relaxed(model, Limits()), best(model)
+    assert answer.bound is None or true is None or answer.bound <= true
+    assert answer.values is None or model.admits(answer.values)
+    if answer.status is Status.OPTIMAL:
+        assert answer.value == answer.bound == true
+
+
 @given(model=models(), data=st.data())
 @often(200)
 def test_dual_bound_holds_for_any_multipliers(model: Model, data: st.DataObject) -> None:
@@ -114,7 +126,9 @@ def test_relaxed_bound_where_the_relaxation_is_tight() -> None:
     for column, demand in zip(zip(*seats, strict=True), (5, 5, 4), strict=True):
         model.row([(seat, 1) for seat in column], demand, None)
     answer = solve_cp_sat(model, Limits())
-    assert relaxed_bound(model, Limits()) == answer.value
+    whole = solve_relaxed(model, Limits())
+    assert relaxed_bound(model, Limits()) == answer.value == whole.value
+    assert whole.status is Status.OPTIMAL
 
 
 @pytest.mark.parametrize("raw", [[1.0, 1.4], [2.0, 2.0], [-1.0, 0.0]])

@@ -25,9 +25,9 @@ def plan_of(
         )
         for row in instance.requests
     )
-    places = []
-    for (project, node), gpus in seats.items():
-        row = topology.row(node)
-        places.append(Seat(project, row.kind, row.path, topology.names[node], int(gpus)))
-    places.sort(key=lambda seat: (seat.project, topology.node_ids[seat.node]))
-    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, tuple(places))
+    names, row = topology.names, topology.row
+    places = tuple(
+        Seat(project, row(node).kind, row(node).path, names[node], int(gpus))
+        for (project, node), gpus in sorted(seats.items())
+    )
+    return Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, places)

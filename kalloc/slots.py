@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,33 +81,39 @@ def block_rows(instance: Instance, plan: Plan) -> Rows:
 
 def cost_rows(instance: Instance, plan: Plan) -> Rows:
     """Return the rows of :func:`block_costs`."""
-    topology = instance.topology
-    depth = {level: number for number, level in enumerate(topology.levels)}
-    after = {(level, kind): free for level, kind, _, _, free in _domains(instance, plan)}
+    import numpy as np
+
+    topology, kinds = instance.topology, _kinds(instance)
+    names = sorted({seat.project for seat in plan.seats})
+    who, where, gpus = _taken(instance, plan, names)
+    here = {kind: np.isin(where, nodes) for kind, nodes in kinds.items()}
     found: dict[tuple[str, int, str], int] = {}
-    for (project, kind, level, domain), gpus in _taken(instance, plan).items():
-        free = after[level, kind]
-        cost = gpus + int(free[domain]) - int(free.max())
-        if cost > 0:
-            key = (project, depth[level], kind)
-            found[key] = max(cost, found.get(key, 0))
+    for level, kind, _, _, free in _domains(instance, plan):
+        depth = topology.levels.index(level)
+        domain, mine, width = topology.domain[depth], here[kind], len(free)
+        pairs, inverse = np.unique(who[mine] * width + domain[where[mine]], return_inverse=True)
+        costs = np.bincount(inverse, weights=gpus[mine]).astype(np.int64) + free[pairs % width] - free.max(initial=0)
+        most = np.zeros(len(names), dtype=np.int64)
+        np.maximum.at(most, pairs // width, costs)
+        found.update({(names[one], depth, kind): int(most[one]) for one in np.flatnonzero(most)})
     return [
-        {"project": project, "level": topology.levels[number], "kind": kind, "gpus": cost}
-        for (project, number, kind), cost in sorted(found.items())
+        {"project": project, "level": topology.levels[depth], "kind": kind, "gpus": cost}
+        for (project, depth, kind), cost in sorted(found.items())
     ]
 
 
-def _taken(instance: Instance, plan: Plan) -> dict[tuple[str, str, str, int], int]:
-    """Return the GPUs that projects take beside what they keep, by project, kind, level and domain."""
-    topology = instance.topology
-    domains = {level: of.tolist() for level, of in zip(topology.levels, topology.domain, strict=True)}
-    taken: dict[tuple[str, str, str, int], int] = defaultdict(int)
-    for seat in plan.seats:
-        node = topology.node_ids[seat.node]
-        gpus = seat.gpus - instance.stays.get(seat.project, {}).get(node, 0)
-        for level, domain in domains.items():
-            taken[seat.project, seat.kind, level, domain[node]] += gpus
-    return taken
+def _taken(instance: Instance, plan: Plan, names: Sequence[str]) -> tuple[Ids, Ids, Ids]:
+    """Return the project of each seat by its place among names, the node, and the GPUs beyond what it keeps there."""
+    import numpy as np
+
+    ids, node_ids, stays = {name: place for place, name in enumerate(names)}, instance.topology.node_ids, instance.stays
+    who = np.array([ids[seat.project] for seat in plan.seats], dtype=np.int64)
+    where = np.array([node_ids[seat.node] for seat in plan.seats], dtype=np.int64)
+    gpus = np.array([seat.gpus for seat in plan.seats], dtype=np.int64)
+    for place, seat in enumerate(plan.seats):
+        if seat.project in stays:
+            gpus[place] -= stays[seat.project].get(int(where[place]), 0)
+    return who, where, gpus
 
 
 def _sizes(most: int) -> Iterator[int]:

@@ -49,6 +49,8 @@ class Search:
     """Nodes of the branch-and-bound tree, where that is limited."""
     values: Ids | None = None
     cut_short: bool = False
+    hedged: bool = False
+    """Whether there is a plan to fall back on, so that a stop ends the search at once."""
     loose: list[tuple[int, int]] = field(default_factory=list)
     """Rows that keep more than what every plan has that is as good on the tiers settled, with what such plans have."""
 
@@ -106,6 +108,8 @@ class Search:
         return solve_scip(self.allocation.model, self.limits, nodes=nodes)
 
     def _price(self, cost: Terms) -> None:
+        if self.hedged and self.limits.stopped:
+            raise NoAnswerError(infeasible=False)
         model = self.allocation.model
         model.cost[:] = [0] * model.size
         for variable, factor in cost:

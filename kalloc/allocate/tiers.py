@@ -27,8 +27,12 @@ def settle(
     tiers: Sequence[Tier],
     of_seats: Mapping[str, Goal],
     on_settled: Callable[[Settled], None] = lambda settled: None,
+    on_many: Callable[[Sequence[Tier], Sequence[Settled]], None] = lambda left, settled: None,
 ) -> list[Settled]:
     """Settle tiers in order; those of seats where the model has a goal for them, else they are left out.
+
+    ``on_many`` is called before each tier of many values, which may take long, with the tiers after it and what is
+    settled before it.
 
     Once a tier of many values is not proven to its end, what follows has a bound only where one is known that holds for
     every plan as good.
@@ -37,9 +41,11 @@ def settle(
         NoAnswerError: when there is no plan, or none was found.
     """
     found: list[Settled] = []
-    for tier in tiers:
+    for place, tier in enumerate(tiers):
         if tier.name in OF_SEATS and tier.name not in of_seats:
             continue
+        if tier.name == "ranked" or tier.rule == "maxmin":
+            on_many(tiers[place + 1 :], found)
         one = _settle(search, tier, of_seats)
         if not search.loose and not all(before.complete for before in found):
             one = replace(one, bound=None)

@@ -37,9 +37,9 @@ class Served(NamedTuple):
 class Books:
     """The accounts of a plan: usage of quotas, what outsiders hold, free GPUs by owner, who was served last."""
 
-    def __init__(self, instance: Instance, plan: Plan) -> None:
+    def __init__(self, instance: Instance, plan: Plan, records: Records | None = None) -> None:
         self.instance = instance
-        self.records = Records.of(instance, plan)
+        self.records = records or Records.of(instance, plan)
         self.deciding = next((name for name in instance.objective.names if name in ("merit", "ranked")), None)
         """The tier by which merit decides, None where none does."""
         self.alone_somewhere = any(row.shape == "exclusive" for row in instance.shapes)
@@ -117,7 +117,7 @@ class Books:
     @cached_property
     def ledgers(self) -> Ledgers:
         """The accounts of limits and budgets."""
-        return Ledgers(self.instance, self.records, sorted(self._chosen, key=self._order))
+        return Ledgers(self.instance, self.records, self._chosen)
 
     @cached_property
     def seats(self) -> Seating:
@@ -214,14 +214,14 @@ class Books:
 
     @cached_property
     def _chosen(self) -> list[Served]:
-        """Every grant that was chosen by merit."""
+        """Every grant that was chosen by merit, the least first."""
         projects, stays = self.instance.project_of, self.instance.stays
         found = []
         for row in self.instance.requests:
             project = projects[row.project]
             if self.gets(row.project, row.kind) and not project.mandatory and row.project not in stays:
                 found.append(Served(project.merit, self.instance.value(row), row.project, row.kind))
-        return found
+        return sorted(found, key=self._order)
 
     @cached_property
     def _served_by_quota(self) -> Mapping[tuple[str, str], list[Served]]:
@@ -229,7 +229,7 @@ class Books:
         for served in self._chosen:
             for row in self.rows(self.instance.project_of[served.project].pool, served.kind):
                 found[row.pool, row.kind].append(served)
-        return {key: sorted(every, key=self._order) for key, every in found.items()}
+        return found
 
     @cached_property
     def _served_by_owner(self) -> Mapping[tuple[str, str], list[Served]]:
@@ -238,4 +238,4 @@ class Books:
             rows = map(self.instance.topology.row, self.records.seats.get(served.project, {}))
             for owner in {row.owner for row in rows if row.kind == served.kind}:
                 found[owner, served.kind].append(served)
-        return {key: sorted(every, key=self._order) for key, every in found.items()}
+        return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kalloc.explain.books import Books
 from kalloc.explain.cases import Case
 from kalloc.explain.reasons import REASONS, Why
-from kalloc.verify import Violation
+from kalloc.verify import Records, Violation
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -19,18 +19,19 @@ FIRST_ROW = 2
 """Row of the first record in a table: the header is row 1."""
 
 
-def reasons(instance: Instance, plan: Plan) -> Mapping[tuple[str, str], Why]:
+def reasons(instance: Instance, plan: Plan, records: Records | None = None) -> Mapping[tuple[str, str], Why]:
     """Return why each request gets what it gets, by project and kind: the first reason that applies.
 
-    The plan must keep the rules; of one that breaks them the sentences say nothing.
+    The plan must keep the rules; of one that breaks them the sentences say nothing. ``records`` are those of the plan,
+    where they are at hand.
     """
-    books = Books(instance, plan)
+    books = Books(instance, plan, records)
     return {(row.project, row.kind): _why(Case(books, row)) for row in instance.requests}
 
 
-def explained(instance: Instance, plan: Plan) -> Plan:
+def explained(instance: Instance, plan: Plan, records: Records | None = None) -> Plan:
     """Return a plan whose grants say why they are what they are."""
-    why = reasons(instance, plan)
+    why = reasons(instance, plan, records)
     rows = ((grant, why[grant.project, grant.kind]) for grant in plan.grants)
     grants = (
         replace(grant, reason=said.code, sentence=said.sentence, sentence_ko=said.sentence_ko) for grant, said in rows

@@ -89,9 +89,13 @@ class Topology:
         usable = np.array([row.gpus if row.state == "up" else 0 for row in self.groups], dtype=np.int64)
         return np.asarray(usable[self.group])
 
+    @cached_property
+    def _rows(self) -> list[NodeGroup]:
+        return [self.groups[group] for group in self.group.tolist()]
+
     def row(self, node: int) -> NodeGroup:
         """Return the inventory row of a node."""
-        return self.groups[int(self.group[node])]
+        return self._rows[node]
 
     def graph(self) -> nx.DiGraph[Any]:
         """Return the topology as a tree of networkx, edges from coarse to fine.

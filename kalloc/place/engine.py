@@ -56,12 +56,14 @@ def seat_all(
     more: Preferred,
     limits: Limits,
     on_better: Callable[[int], None],
+    hedged: bool = False,
 ) -> Seats:
     """Return seats for all items, what is kept included: in every zone the best of several ways.
 
     Where some demand a form, those who are scattered more than they must be are seated anew in the end. ``needs`` has
     the need of every project by level, ``more`` what some pay on top of the weights. ``on_better`` is told the
-    Σ weight · spans of every seating that is better than those before it.
+    Σ weight · spans of every seating that is better than those before it. Where it is ``hedged``, a stop ends it even
+    before there are any seats.
 
     Raises:
         NoRoomError: when no way to seat them was found; it names one that is in the way.
@@ -75,7 +77,7 @@ def seat_all(
     ending = time.monotonic() + (1 - MOVING_SHARE) * limits.seconds
     sooner = replace(limits, deadline=ending) if formed else limits
     try:
-        for seats in _ways(rooms, assigned, sooner):
+        for seats in _ways(rooms, assigned, sooner, hedged):
             ways.append(seats)
             found = _best_of_zones(rooms, assigned, ways)
             cost = scattering(rooms, with_kept(rooms, found))
@@ -95,7 +97,7 @@ def seat_all(
     return with_kept(rooms, best)
 
 
-def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats]:
+def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits, hedged: bool) -> Iterator[Seats]:
     """Yield seatings: those with little choice first, one by one, then the others laid end to end; by best fit; packed.
 
     Raises:
@@ -105,8 +107,10 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits) -> Iterator[Seats
     others = [item for item in items if _packable(rooms, item)]
     for item in others:
         zones[next(iter(item.shape.zones[0]))].append(item)
-    seating = seat_first(Seating(rooms), [item for item in items if not _packable(rooms, item)])
-    assert seating is not None
+    few = [item for item in items if not _packable(rooms, item)]
+    seating = seat_first(Seating(rooms), few, limits if hedged else None)
+    if seating is None or (hedged and limits.stopped):
+        raise NoRoomError(items[0].project)
     end_to_end, failure = seating.copy(), None
     laid: Seating | None = None
     try:

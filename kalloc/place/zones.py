@@ -12,6 +12,7 @@ import numpy as np
 from kalloc.place.forms import left_idle, offers, untouched
 from kalloc.place.items import Item, Shape
 from kalloc.place.rooms import Rooms, Zones
+from kalloc.place.seating import NoRoomError
 from kalloc.solver import Ids, Limits, Model, Terms, solve_scip, whole_row
 
 LEVELLING = (90, 95, 98)
@@ -61,6 +62,9 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
     """Return the items, each kind of each with the one zone it is to sit in.
 
     Those few that must be cut between zones name a kind several times, with the GPUs that each zone is to hold.
+
+    Raises:
+        NoRoomError: when none is found, and limits on power over whole zones must be kept.
     """
     shapes = Counter(item.shape for item in items)
     if all(len(zones) == 1 for shape in shapes for zones in shape.zones):
@@ -80,6 +84,8 @@ def assign_zones(rooms: Rooms, items: Sequence[Item], limits: Limits) -> list[It
         shares = [(column, watts * factor) for zone, watts in drawn for column, factor in assignment.taken[zone]]
         whole_row(assignment.model, shares, None, meter.left)
     answer = solve_scip(assignment.model, limits, nodes=MAX_NODES)
+    if answer.values is None and rooms.meters:
+        raise NoRoomError(items[0].project)
     if answer.values is None:
         return list(items)
     counts = [int(value) for value in answer.values]

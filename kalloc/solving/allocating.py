@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from kalloc.allocate.build import build
 from kalloc.allocate.decode import Granted, decode
@@ -12,8 +13,10 @@ from kalloc.allocate.model import Allocation
 from kalloc.allocate.tiers import bounds_anyhow, prepare, settle
 from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError
+from kalloc.instance import Tier
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Limits
+from kalloc.solving.early import early_plan
 from kalloc.solving.run import Allocated, Run
 
 DECIDED_AGAIN = 1_500
@@ -36,7 +39,9 @@ def allocate(run: Run, rooms: Rooms) -> Allocated:
         if error.infeasible:
             allocation.model.truncate(rows, size)
             raise InfeasibleError(*(why_impossible(allocation, run.limits) if run.explains else ([],))) from None
-        raise NoPlanError("no allocation was found within the limits; give more time") from None
+        if run.early is None:
+            raise NoPlanError("no allocation was found within the limits; give more time") from None
+        granted, settled = run.early.granted, run.early.settled
     run.cut_short |= half.over
     run.seconds["allocate"] = time.monotonic() - began
     return Allocated(allocation, granted, settled, rows, size)
@@ -53,7 +58,12 @@ def settle_all(run: Run, allocation: Allocation, limits: Limits) -> tuple[Grante
     def tell(one: Settled) -> None:
         run.tell("allocate", float(one.value), None if one.bound is None else float(one.bound))
 
-    settled = settle(search, run.instance.objective.tiers, {}, tell)
+    def hedge(left: Sequence[Tier], before: Sequence[Settled]) -> None:
+        if run.hedges and run.early is None and not limits.over:
+            run.early = early_plan(run, search, left, before)
+            search.hedged = run.early is not None
+
+    settled = settle(search, run.instance.objective.tiers, {}, tell, hedge)
     assert search.values is not None
     return decode(allocation, search.values), settled
 

@@ -18,7 +18,7 @@ from kalloc.plan import LevelResult, Result, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows
 from kalloc.solving.run import Decision, Run
-from kalloc.verify import Score, score, verify
+from kalloc.verify import Records, Score, score, verify
 
 RUN_SHARE = 0.4
 """Share of the time left that a bound of several levels may use."""
@@ -26,12 +26,14 @@ RUN_SHARE = 0.4
 
 def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result:
     """Check the plan, bound every level, and put together what is proven."""
-    plan = explained(run.instance, plan_of(run.instance, decision.granted, decision.seats))
+    plan = plan_of(run.instance, decision.granted, decision.seats)
+    records = Records.of(run.instance, plan)
+    plan = explained(run.instance, plan, records)
     checking = time.monotonic()
-    violations = verify(run.instance, plan)
+    violations = verify(run.instance, plan, records)
     if violations:
         raise PlanRejectedError([str(violation) for violation in violations])
-    value = score(run.instance, plan)
+    value = score(run.instance, plan, records)
     checked = time.monotonic()
     run.record(value.fragmentation, proven_everywhere(decision))
     levels, least, of_pairs = bound_levels(run, rooms.relaxed, decision, value)
@@ -89,7 +91,7 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         single[level] = by_zones(items, need, plain, bounds[level], weights[level])
     runs: dict[tuple[int, ...], dict[Zones, int]] = {}
     for several in runs_of(weights):
-        if best_sum(single, runs) >= value.fragmentation:
+        if run.limits.stopped or best_sum(single, runs) >= value.fragmentation:
             break
         if len(several) > 2 and exact[several[-1]].spans == exact[several[-1]].need:
             continue

@@ -58,7 +58,7 @@ def solve(
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     workers = min(8, os.cpu_count() or 1) if threads is None else threads
     limits = Limits(deadline=deadline, stop=stop, seed=seed, threads=workers, gap=gap)
-    run = Run(instance, limits, on_progress)
+    run = Run(instance, limits, on_progress, hedges=True)
     rooms = Rooms.of(instance)
     allocated = allocate(run, rooms)
     began = time.monotonic()
@@ -83,6 +83,8 @@ def decide(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
     else:
         joint = decide_jointly(run, rooms, allocated)
     if joint is None:
+        if staged is None and run.early is not None:
+            return run.early
         if staged is None:
             assert failure is not None
             if clash := crowded(allocated.allocation):

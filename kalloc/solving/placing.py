@@ -21,9 +21,15 @@ PLACE_SHARE = 0.7
 
 
 def place(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
-    """Seat what the allocation grants; where that fails, decide again without one project that is in the way."""
+    """Seat what the allocation grants; where that fails, decide again without one project that is in the way.
+
+    Raises:
+        NoPlanError: when nobody could be seated, or a stop came and there is a plan to fall back on.
+    """
     granted = allocated.granted
     for _ in range(MAX_RETRIES):
+        if run.early is not None and run.limits.stopped:
+            break
         try:
             seats = seat(run, rooms, granted)
             return Decision(granted, seats, settled_anyhow(run, allocated, granted))
@@ -50,8 +56,9 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     most = run.share(PLACE_SHARE)
     items = items_of(run.instance, rooms, granted)
     check_kept(run.instance, rooms, items)
+    hedged = run.early is not None
     seats = seat_all(
-        rooms, items, needs, preferred(run.instance), most, lambda cost: run.record(cost - least, None)
+        rooms, items, needs, preferred(run.instance), most, lambda cost: run.record(cost - least, None), hedged
     )
     run.cut_short |= most.over
     return seats

@@ -28,6 +28,10 @@ class Run:
     on_progress: Callable[[Progress], None] | None
     explains: bool = True
     """Whether it is found out why no plan can exist, where none can."""
+    hedges: bool = False
+    """Whether a plan to fall back on is made before tiers that may take long."""
+    early: Decision | None = None
+    """That plan."""
     needs: Needs = field(init=False)
     """Made once: it remembers what it has computed."""
     started: float = field(default_factory=time.monotonic)

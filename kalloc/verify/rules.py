@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 Messages = Iterator[str]
 
 
-def verify(instance: Instance, plan: Plan) -> list[Violation]:
+def verify(instance: Instance, plan: Plan, records: Records | None = None) -> list[Violation]:
     """Return everything that is wrong with a plan; nothing when it keeps every rule.
 
     Exact, in integers and fractions. The rules are decided only when every record is sound: they mean nothing before.
+    ``records`` are those of the plan, where they are at hand.
     """
     found = [Violation("format", message) for message in identity(instance, plan)]
     unsound = [Violation("format", message) for message in malformed(instance, plan)]
     if unsound:
         return found + unsound
-    records = Records.of(instance, plan)
+    records = records or Records.of(instance, plan)
     return found + [Violation(rule.__name__, message) for rule in RULES for message in rule(records)]
 
 

@@ -39,15 +39,17 @@ class Score:
     """GPUs that are seated."""
 
 
-def score(instance: Instance, plan: Plan) -> Score:
+def score(instance: Instance, plan: Plan, records: Records | None = None) -> Score:
     """Return the exact value of a plan that :func:`kalloc.verify.verify` finds clean.
+
+    ``records`` are those of the plan, where they are at hand.
 
     Raises:
         ValueError: for a plan that is not clean and holds more than the nodes have.
     """
     from kalloc.instance.objective import Tier
 
-    records = Records.of(instance, plan)
+    records = records or Records.of(instance, plan)
     depths = range(len(instance.topology.levels))
     spans = [sum(counts[depth] for counts in records.spans.values()) for depth in depths]
     needs = [sum(counts[depth] for counts in records.needs.values()) for depth in depths]

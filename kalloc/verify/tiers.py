@@ -31,12 +31,13 @@ class Party(NamedTuple):
 def merit(records: Records, tier: Tier) -> Fraction:
     """Return Σ merit · value · GPUs."""
     instance = records.instance
-    total = Fraction(0)
+    numerators = Counter[int]()
     for row in instance.requests:
         gpus = records.held.get(row.project, {}).get(row.kind, 0)
         if gpus:
-            total += gpus * decimal(instance.project_of[row.project].merit) * decimal(instance.value(row))
-    return total
+            each, value = decimal(instance.project_of[row.project].merit), decimal(instance.value(row))
+            numerators[each.denominator * value.denominator] += gpus * each.numerator * value.numerator
+    return sum((Fraction(above, below) for below, above in numerators.items()), Fraction(0))
 
 
 def ranked(records: Records, tier: Tier) -> Fraction:

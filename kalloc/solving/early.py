@@ -1,0 +1,64 @@
+"""A plan to fall back on while the tiers are still being settled: whoever finds no room in it is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kalloc.allocate.decode import Granted, decode
+from kalloc.allocate.goals import GOALS
+from kalloc.allocate.lessening import keeps_floors
+from kalloc.allocate.lexicographic import Search, Settled
+from kalloc.instance import Instance, Tier
+from kalloc.place.items import items_of
+from kalloc.place.rooms import Rooms
+from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
+from kalloc.place.shaping import check_kept, seat_any
+from kalloc.place.zones import assign_zones
+from kalloc.solving.run import Decision, Run
+
+ALL_GPUS = Tier(name="utilisation", unit="gpus")
+
+
+def early_plan(run: Run, search: Search, tiers: Sequence[Tier], settled: Sequence[Settled]) -> Decision | None:
+    """Return a plan as good on the tiers settled, but for those who find no room, with much of a later tier.
+
+    The later tier is the first of ``tiers`` that is one sum, else all GPUs: one step of a solve looks ahead to it. None
+    where there is no point yet, or one that must be served finds no room.
+    """
+    before = search.values
+    later = next((tier for tier in tiers if tier.name in GOALS), ALL_GPUS)
+    rows, size = len(search.allocation.model.row_lower), search.allocation.model.size
+    goal = GOALS[later.name](search.allocation, later)
+    search.propose([(variable, -factor) for variable, factor in goal.terms], nodes=1)
+    search.forget(rows, size)
+    values, search.values = search.values, before
+    if values is None:
+        return None
+    found = _seated(run, search.allocation.rooms, decode(search.allocation, values))
+    return None if found is None else Decision(*found, list(settled))
+
+
+def _seated(run: Run, rooms: Rooms, granted: Granted) -> tuple[Granted, Seats] | None:
+    """Seat one project after the other, those first who must be; return who gets how much, and the seats."""
+    items, bound = items_of(run.instance, rooms, granted), _bound(run.instance)
+    seating = Seating(rooms)
+    try:
+        check_kept(run.instance, rooms, items)
+        assigned = assign_zones(rooms, items, replace(run.limits, stop=None))
+        for item in sorted(by_choice(assigned), key=lambda one: one.project not in bound):
+            try:
+                seat_any(seating, item)
+            except NoRoomError:
+                if item.project in bound:
+                    raise
+                seating.withdraw(item)
+                granted = {key: gpus for key, gpus in granted.items() if key[0] != item.project}
+    except NoRoomError:
+        return None
+    return (granted, with_kept(rooms, seating.seats)) if keeps_floors(run.instance, granted) else None
+
+
+def _bound(instance: Instance) -> frozenset[str]:
+    """Return the projects that must be served, or keep seats."""
+    return frozenset([*(row.project for row in instance.projects if row.mandatory), *instance.stays])

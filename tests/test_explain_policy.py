@@ -19,7 +19,6 @@ from kalloc.instance import (
     Instance,
     Kind,
     Limit,
-    Objective,
     Placed,
     Pool,
     Power,
@@ -27,7 +26,6 @@ from kalloc.instance import (
     Rate,
     Request,
     Shape,
-    Tier,
 )
 from kalloc.plan import Grant, Plan
 from kalloc.report.words import Words
@@ -35,7 +33,7 @@ from kalloc.verify import verify
 from tests.engine.drawing import Size
 from tests.engine.policy_drawing import policies
 from tests.engine.test_against_reference import often
-from tests.models.small import ask, make, nodes
+from tests.models.small import ask, deciding, make, nodes
 from tests.seats import plan_of
 from tests.test_explain import CASES as PLAIN
 
@@ -46,9 +44,8 @@ TWO = ("Of 5 h asked for, 2 are granted. ", "요청하신 h 5장 중 2장을 배
 
 def posed(*projects: Project, tiers: tuple[str, ...] = ("merit", "fragmentation"), **changes: Any) -> Instance:
     """Return an instance with a node of 8 GPUs in which p asks for 1 to 5."""
-    objective = Objective(tiers=tuple(Tier.model_validate(name) for name in tiers))
     given = {"inventory": (nodes("r", 8),), "requests": (ask("p", 1, 5),), **changes}
-    return make(projects=projects or (P,), objective=objective, **given)
+    return make(projects=projects or (P,), objective=deciding(*tiers), **given)
 
 
 CASES: dict[str, tuple[Instance, str, str]] = {

@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from kalloc.instance import Instance, Project, Request
-from kalloc.instance.policy import decimal
-from kalloc.place.forms import Form, form_of, lacking, offers, untouched
+from kalloc.instance.policy import Form, decimal
+from kalloc.place.forms import form_of, lacking, offers, untouched
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.solver import Ids
 

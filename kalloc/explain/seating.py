@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kalloc.instance.policy import FREE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from kalloc.instance import Instance
-    from kalloc.instance.policy import PowerDomain
+    from kalloc.instance.policy import Form, PowerDomain
     from kalloc.instance.topology import Ids
     from kalloc.verify import Records
-
-FREE = 2**40
-"""More GPUs than any domain has: no bound."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """How the GPUs of a project must lie, by level from coarse to ``node``."""
-
-    multiple: tuple[int, ...]
-    """What it has in a domain is a multiple of this."""
-    most: tuple[int, ...]
-    """The most that it has in a domain."""
-    whole: bool
-    exclusive: tuple[int, ...]
-    """Levels at which nobody else may be where it is."""
-
 
 class Room(NamedTuple):
     """What a project could have of a kind at most, in which domains."""
@@ -64,22 +48,8 @@ class Seating:
 
     def form(self, project: str, kind: str, single: bool) -> Form:
         """Return the form of a project's GPUs of a kind: segments over several nodes count where it has one kind."""
-        policy, count = self.instance.policy, len(self.instance.topology.levels)
-        multiple, most, whole, exclusive = [1] * count, [FREE] * count, False, []
-        for row in policy.shapes_of.get(project, ()):
-            level, amount = policy.level(row), row.amount or 1
-            if row.shape == "segment":
-                multiple[level] = math.lcm(multiple[level], amount)
-            elif row.shape == "spread":
-                most[level] = min(most[level], amount)
-            elif row.shape == "exclusive":
-                exclusive.append(level)
-            whole |= row.shape == "whole"
-        if whole:
-            multiple[-1] = math.lcm(multiple[-1], self.instance.node_gpus[kind])
-        for level in range(count - 2, -1, -1):
-            multiple[level] = math.lcm(multiple[level], multiple[level + 1]) if single else 1
-        return Form(tuple(multiple), tuple(most), whole, tuple(exclusive))
+        form = self.instance.policy.form(project, self.instance.node_gpus[kind])
+        return form if single else form.of_part
 
     def multiple(self, project: str, kind: str, single: bool) -> int:
         """Return the number of which all GPUs of a project together are a multiple."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -44,6 +44,28 @@ class PowerDomain:
     """Ids of its nodes that are up."""
     left: Fraction
     """Watts that the projects' GPUs may draw: the limit less idle power and background; negative where that is over."""
+
+
+FREE = 2**40
+"""More GPUs than any domain has: no bound."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the GPUs of one project must lie (rules `segment`, `spread`, `whole`, `exclusive`), per level."""
+
+    multiple: tuple[int, ...]
+    """What it has in a domain is a multiple of this; a coarser level takes over what a finer one demands."""
+    most: tuple[int, ...]
+    """The most that it has in a domain."""
+    whole: bool
+    exclusive: tuple[int, ...]
+    """Levels at which nobody else may be where it is."""
+
+    @property
+    def of_part(self) -> Form:
+        """What it demands of the GPUs of one kind among several: segments over several nodes may be of mixed kinds."""
+        return replace(self, multiple=(*(1 for _ in self.multiple[1:]), self.multiple[-1]))
 
 
 @dataclass(frozen=True)
@@ -149,6 +171,24 @@ class Policy:
         for row in self.instance.shapes:
             found.setdefault(row.project, []).append(row)
         return {project: tuple(rows) for project, rows in found.items()}
+
+    def form(self, project: str, node: int) -> Form:
+        """Return the form of a project's GPUs, whatever it prefers; whole nodes have a multiple of ``node`` GPUs."""
+        shapes, count = self.shapes_of.get(project, ()), len(self.instance.topology.levels)
+        multiple, most = [1] * count, [FREE] * count
+        for row in shapes:
+            level, amount = self.level(row), row.amount or 1
+            if row.shape == "segment":
+                multiple[level] = math.lcm(multiple[level], amount)
+            elif row.shape == "spread":
+                most[level] = min(most[level], amount)
+        whole = any(row.shape == "whole" for row in shapes)
+        if whole:
+            multiple[-1] = math.lcm(multiple[-1], node)
+        for level in range(count - 2, -1, -1):
+            multiple[level] = math.lcm(multiple[level], multiple[level + 1])
+        exclusive = tuple(sorted(self.level(row) for row in shapes if row.shape == "exclusive"))
+        return Form(tuple(multiple), tuple(most), whole, exclusive)
 
     def level(self, shape: Shape) -> int:
         """Return the depth of the level of a shape."""

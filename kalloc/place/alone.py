@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from kalloc.instance import Instance
-from kalloc.place.forms import FREE, Form, offers, untouched
+from kalloc.instance.policy import FREE, Form
+from kalloc.place.forms import offers, untouched
 from kalloc.place.items import Item, Shape
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.solver import Ids

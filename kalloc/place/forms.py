@@ -4,57 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kalloc.instance import Instance, Topology
+from kalloc.instance.policy import Form
 from kalloc.solver import Ids
-
-FREE = 2**40
-"""More GPUs than any domain has: no bound."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """How the GPUs of one project must lie (rules `segment`, `spread`, `whole`, `exclusive`), per level."""
-
-    multiple: tuple[int, ...]
-    """What it has in a domain is a multiple of this; a coarser level takes over what a finer one demands."""
-    most: tuple[int, ...]
-    """The most that it has in a domain."""
-    whole: bool
-    exclusive: tuple[int, ...]
-    """Levels at which nobody else may be where it is."""
-
-    @property
-    def of_part(self) -> Form:
-        """What it demands of the GPUs of one kind among several: segments over several nodes may be of mixed kinds."""
-        return replace(self, multiple=(*(1 for _ in self.multiple[1:]), self.multiple[-1]))
 
 
 def form_of(instance: Instance, project: str) -> Form | None:
     """Return the form of a project, None when its GPUs may lie anyhow."""
-    shapes = [row for row in instance.policy.shapes_of.get(project, ()) if row.shape != "prefer"]
-    if not shapes:
+    if all(row.shape == "prefer" for row in instance.policy.shapes_of.get(project, ())):
         return None
-    count = len(instance.topology.levels)
-    multiple, most = [1] * count, [FREE] * count
-    for row in shapes:
-        level, amount = instance.policy.level(row), row.amount or 1
-        if row.shape == "segment":
-            multiple[level] = math.lcm(multiple[level], amount)
-        elif row.shape == "spread":
-            most[level] = min(most[level], amount)
-    whole = any(row.shape == "whole" for row in shapes)
-    if whole:
-        nodes = [instance.node_gpus[row.kind] for row in instance.requests_of[project]]
-        multiple[-1] = math.lcm(multiple[-1], math.gcd(*nodes) or 1)
-    for level in range(count - 2, -1, -1):
-        multiple[level] = math.lcm(multiple[level], multiple[level + 1])
-    exclusive = tuple(sorted(instance.policy.level(row) for row in shapes if row.shape == "exclusive"))
-    return Form(tuple(multiple), tuple(most), whole, exclusive)
+    nodes = [instance.node_gpus[row.kind] for row in instance.requests_of[project]]
+    return instance.policy.form(project, math.gcd(*nodes) or 1)
 
 
 def offers(topology: Topology, room: Ids, form: Form, held: Ids | None = None) -> list[Ids]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kalloc.instance import Instance
-from kalloc.place.forms import Form, form_of
+from kalloc.instance.policy import Form
+from kalloc.place.forms import form_of
 from kalloc.place.rooms import Rooms, Zones
 
 Amounts = tuple[tuple[str, int], ...]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalloc.instance import Instance
-from kalloc.place.forms import FREE, fewest, form_of, kept_by, lacking, offers, untouched
+from kalloc.instance.policy import FREE
+from kalloc.place.forms import fewest, form_of, kept_by, lacking, offers, untouched
 from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.seating import MAX_COMPARED, NoRoomError, Seating

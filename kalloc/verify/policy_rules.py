@@ -8,7 +8,7 @@ from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from kalloc.verify.records import Records, decimal
+from kalloc.verify.records import Records
 
 if TYPE_CHECKING:
     from kalloc.instance import Limit, Pool, Shape
@@ -87,6 +87,8 @@ def budget(records: Records) -> Iterator[str]:
 
 def power(records: Records) -> Iterator[str]:
     """The nodes of a domain that are up draw no more than a limit on its power."""
+    from kalloc.instance.policy import decimal
+
     drawn = {level: _drawn(records, level) for level in dict.fromkeys(row.level for row in records.instance.power)}
     for row in records.instance.power:
         for name, watts in drawn[row.level]:

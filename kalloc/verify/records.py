@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kalloc.verify.needs import Needs
@@ -88,12 +87,6 @@ def _seat(instance: Instance, seat: Seat) -> Iterator[str]:
 
 def _whole(value: object, least: int) -> bool:
     return type(value) is int and value >= least
-
-
-@lru_cache(maxsize=10_000)
-def decimal(number: float) -> Fraction:
-    """Return the decimal number that was written: 0.1 is a tenth."""
-    return Fraction(repr(float(number)))
 
 
 @dataclass(frozen=True)

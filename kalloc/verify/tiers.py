@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from kalloc.verify.records import Records, decimal
+from kalloc.verify.records import Records
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance, Tier
@@ -30,6 +30,8 @@ class Party(NamedTuple):
 
 def merit(records: Records, tier: Tier) -> Fraction:
     """Return Σ merit · value · GPUs."""
+    from kalloc.instance.policy import decimal
+
     instance = records.instance
     numerators = Counter[int]()
     for row in instance.requests:
@@ -47,9 +49,9 @@ def ranked(records: Records, tier: Tier) -> Fraction:
 
 def fairness(records: Records, tier: Tier) -> Fraction:
     """Return the smallest share, 0 when nobody has one, or with ``proportional`` Σ weight · nepers."""
-    if tier.rule == "proportional":
-        from kalloc.instance.policy import nepers
+    from kalloc.instance.policy import nepers
 
+    if tier.rule == "proportional":
         return sum((party.weight * nepers(party.got) for party in _parties(records, tier)), Fraction(0))
     shares = profile(records, tier)
     return shares[0][0] if shares else Fraction(0)
@@ -68,6 +70,8 @@ def served(records: Records, tier: Tier) -> Fraction:
 
 def utilisation(records: Records, tier: Tier) -> Fraction:
     """Return the GPUs in use, or their performance."""
+    from kalloc.instance.policy import decimal
+
     total = sum((Counter(bundle) for bundle in records.held.values()), Counter[str]())
     if tier.unit == "performance":
         performance = records.instance.performance
@@ -86,6 +90,8 @@ def guarantees(records: Records, tier: Tier) -> Fraction:
 
 def balance(records: Records, tier: Tier) -> Fraction:
     """Return the GPUs by which groups are off their share, beyond their tolerance."""
+    from kalloc.instance.policy import decimal
+
     got: Counter[str | None] = Counter()
     for project, bundle in records.held.items():
         got[records.instance.project_of[project].group] += sum(bundle.values())
@@ -130,6 +136,8 @@ def reserve(records: Records, tier: Tier) -> Fraction:
 
 def dues(instance: Instance, tier: Tier) -> Mapping[str, tuple[Fraction, int]]:
     """Return the weight and the GPUs due of every project or pool whose share the tier ``fairness`` compares."""
+    from kalloc.instance.policy import decimal
+
     if tier.by == "project":
         asked = ((row, instance.policy.asked(row.project)) for row in instance.projects)
         return {row.project: (decimal(row.weight), due) for row, due in asked if due}

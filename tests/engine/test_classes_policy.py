@@ -14,7 +14,6 @@ from kalloc.instance import (
     Guarantee,
     Instance,
     Limit,
-    Objective,
     Placed,
     Pool,
     Project,
@@ -22,8 +21,7 @@ from kalloc.instance import (
     Shape,
 )
 from kalloc.place.rooms import Rooms
-from tests.engine.counting import tier
-from tests.models.small import ask, make, nodes
+from tests.models.small import ask, deciding, make, nodes
 
 GROUPS = (Group(group="g", discount=50), Group(group="i"))
 
@@ -54,7 +52,7 @@ def pair(first: dict[str, Any], second: dict[str, Any], **changes: Any) -> Insta
 
 
 BY_APPLICANT = Limit(limit="l", per="applicant", kind="*", most=9)
-FAIR = Objective(tiers=(tier("fairness", by="project"),))
+FAIR = deciding({"name": "fairness", "by": "project"})
 
 
 @pytest.mark.parametrize(
@@ -100,7 +98,7 @@ def test_what_does_not(first: dict[str, Any], second: dict[str, Any], changes: d
 @pytest.mark.parametrize("tiers", [("merit",), ("served",), ("ranked",)])
 def test_mixes_are_told_apart_where_all_kinds_count_together(tiers: tuple[str, ...]) -> None:
     """Of alike projects with any mix each is a class of its own where a tier looks at what each gets of all kinds."""
-    instance = pair({"mix": "any"}, {"mix": "any"}, objective=Objective(tiers=tuple(tier(name) for name in tiers)))
+    instance = pair({"mix": "any"}, {"mix": "any"}, objective=deciding(*tiers))
     kinds = (*instance.kinds, instance.kinds[0].model_copy(update={"kind": "b"}))
     requests = (*instance.requests, ask("p", 1, 8, kind="b"), ask("q", 1, 8, kind="b"))
     both = instance.replace(kinds=kinds, requests=requests, inventory=(*instance.inventory, nodes("r", 8, kind="b")))

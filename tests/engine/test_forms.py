@@ -13,7 +13,8 @@ import pytest
 
 from kalloc.errors import InstanceError
 from kalloc.instance import Hierarchy, Instance, NodeGroup, Placed, Project, Shape
-from kalloc.place.forms import Form, form_of, kept_by, lacking, offers
+from kalloc.instance.policy import Form
+from kalloc.place.forms import form_of, kept_by, lacking, offers
 from kalloc.place.items import Item, items_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating

@@ -5,19 +5,18 @@ from __future__ import annotations
 from fractions import Fraction
 
 from kalloc.allocate.lexicographic import Settled
-from kalloc.instance import Guarantee, Instance, Kind, Objective, Project
+from kalloc.instance import Guarantee, Instance, Kind, Project
 from kalloc.plan import Grant, Plan, Seat
 from kalloc.proof import Proof, proof_of, proven
 from kalloc.verify import score
-from tests.engine.counting import tier
-from tests.models.small import ask, make, nodes
+from tests.models.small import ask, deciding, make, nodes
 
 
 def instance_of(*tiers: str) -> Instance:
     """Return 4 GPUs that p and q ask for, of which p has the merit, with some tiers."""
     return make(
         kinds=(Kind(kind="h"),),
-        objective=Objective(tiers=tuple(tier(name) for name in tiers)),
+        objective=deciding(*tiers),
         guarantees=(Guarantee(guarantee="floor", project="q", kind="*", gpus=2),),
         inventory=(nodes("r", 4, node="n"),),
         projects=(Project(project="p", pool="top", merit=2), Project(project="q", pool="top")),

@@ -14,21 +14,19 @@ from kalloc.instance import (
     Guarantee,
     Instance,
     Kind,
-    Objective,
     Pool,
     Project,
     Quota,
-    Tier,
 )
 from kalloc.plan import TierResult
-from tests.models.small import ask, make, nodes
+from tests.models.small import ask, deciding, make, nodes
 
 pytestmark = pytest.mark.usefixtures("both_engines")
 
 
 def decided(*tiers: str | dict[str, Any], **changes: Any) -> Instance:
     """Return an instance with some tiers."""
-    return make(objective=Objective(tiers=tuple(Tier.model_validate(tier) for tier in tiers)), **changes)
+    return make(objective=deciding(*tiers), **changes)
 
 
 def proven(instance: Instance) -> tuple[dict[str, TierResult], dict[str, int]]:

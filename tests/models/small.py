@@ -7,7 +7,20 @@ from contextlib import suppress
 from typing import Any
 
 from kalloc.errors import InstanceError
-from kalloc.instance import Cap, Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Quota, Request
+from kalloc.instance import (
+    Cap,
+    Hierarchy,
+    Instance,
+    Kind,
+    NodeGroup,
+    Objective,
+    Placed,
+    Pool,
+    Project,
+    Quota,
+    Request,
+    Tier,
+)
 
 
 def make(**changes: Any) -> Instance:
@@ -29,6 +42,11 @@ def nodes(rack: str, gpus: int, **more: Any) -> NodeGroup:
 def ask(project: str, least: int, most: int, **more: Any) -> Request:
     """Return a request for kind ``h`` in steps of one GPU."""
     return Request(**{"project": project, "kind": "h", "min": least, "max": most, "step": 1, **more})
+
+
+def deciding(*tiers: str | Tier | dict[str, Any]) -> Objective:
+    """Return the objective of some tiers, by name or with their settings."""
+    return Objective(tiers=tuple(Tier.model_validate(tier) for tier in tiers))
 
 
 def sow(seed: int, nodes: int, gpus: int, projects: int, levels: int) -> Instance:

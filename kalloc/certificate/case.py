@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
-from itertools import accumulate, product
+from itertools import product
 from math import floor, gcd, lcm, prod
 from typing import Any
 
+from kalloc.certificate.alone import Alone
 from kalloc.instance import ALL_KINDS, Instance, Limit, Request, Shape
 from kalloc.instance.policy import PowerDomain
 from kalloc.verify import Needs
@@ -18,6 +19,8 @@ Bundle = Mapping[str, int]
 """GPUs by kind; kinds of which there are none are left out."""
 Children = tuple[int, ...]
 """Free rooms of what a domain is made of, the largest first."""
+Member = tuple[str, tuple[tuple[str, int], ...]]
+"""A project, and what it gets of every kind."""
 Spans = tuple[tuple[int, int], ...]
 """Per level the domains that are needed, and those that are spanned at least."""
 Zone = tuple[str, str, str]
@@ -61,7 +64,7 @@ class Case:
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
         self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
         self.domains, self.apart = cache(self._domains), cache(self._apart)
-        self.domains, self.offers, self.multiple = cache(self._domains), cache(self._offers), cache(self._multiple)
+        self.alone, self.paid, self.multiple = Alone(self).costs, cache(self._paid), cache(self._multiple)
 
     def _hosts(self, pool: str, kind: str) -> frozenset[str]:
         """Return the owners whose nodes of a kind may hold projects of a pool (rules `eligible` and `lend`)."""
@@ -247,50 +250,19 @@ class Case:
         kept = [node for node in self.kept(project) if row(node).kind in dict(bundle)]
         spans = [len({domain[node] for node in kept}) for domain in self.domain]
         if bundle and not self.kept(project) and self.shapes(project):
-            spans = self._formed(project, bundle)
-        return tuple((n, max(n, held)) for n, held in zip(need, spans, strict=True)) if spans else None
+            spans = [0]
+            for costs in self.units:
+                counts = [self.alone(project, kind, gpus, costs) for kind, gpus in bundle]
+                if None in counts:
+                    return None
+                spans.append(max(spans[-1], *(count or 0 for count in counts)))
+            spans = spans[1:]
+        return tuple((n, max(n, held)) for n, held in zip(need, spans, strict=True))
 
-    def _formed(self, project: str, bundle: tuple[tuple[str, int], ...]) -> list[int]:
-        """Return, per level, the fewest domains that the shapes of a project let it span; none where nothing will do.
-
-        Several kinds may share a segment, so that it says nothing of any of them.
-        """
-        pool = self.instance.project_of[project].pool
-        one_kind = len(self.asks[project]) == 1 or self.instance.project_of[project].mix == "one"
-        seen = {"spread", "whole", "exclusive", *(["segment"] if one_kind else [])}
-        shapes = tuple((of.shape, self.instance.policy.level(of), of.amount or 0) for of in self.shapes(project))
-        formed = [self.offers(pool, kind, tuple(of for of in shapes if of[0] in seen)) for kind, _ in bundle]
-        spans = [0]
-        for level in range(len(self.levels)):
-            counts = [fewest(of[level], gpus) for of, (_, gpus) in zip(formed, bundle, strict=True)]
-            if min(counts) == 0:
-                return []
-            spans.append(max(spans[-1], *counts))
-        return spans[1:]
-
-    def _offers(self, pool: str, kind: str, shapes: tuple[tuple[str, int, int], ...]) -> list[list[int]]:
-        """Return, per level, what domains can hold of a project of some shapes, the most first."""
-        offers = {node: self.free[node] for owner in self.hosts(pool, kind) for node in self.owned[owner, kind]}
-        held = {node for of in (self.instance.background, *self.instance.stays.values()) for node in of}
-        for shape, level, _ in shapes:
-            shut = {self.domain[level][node] for node in held} if shape == "exclusive" else ()
-            offers = {node: gpus for node, gpus in offers.items() if self.domain[level][node] not in shut}
-            if shape == "whole":
-                every = self.instance.topology.row
-                offers = {node: gpus for node, gpus in offers.items() if gpus == every(node).gpus}
-        found: list[list[int]] = []
-        for level in range(self.finest, -1, -1):
-            inside: dict[int, list[int]] = {}
-            for node in offers:
-                inside.setdefault(self.domain[level][node], []).append(node)
-            offers = {nodes[0]: sum(offers[node] for node in nodes) for nodes in inside.values()}
-            for shape, _, amount in (of for of in shapes if of[1] == level):
-                if shape == "spread":
-                    offers = {node: min(gpus, amount) for node, gpus in offers.items()}
-                elif shape == "segment":
-                    offers = {node: gpus // amount * amount for node, gpus in offers.items()}
-            found.insert(0, sorted(offers.values(), reverse=True))
-        return found
+    @cached_property
+    def units(self) -> list[tuple[int, ...]]:
+        """Costs that count the spans of one level, for every level."""
+        return [tuple(int(at == level) for at in range(len(self.levels))) for level in range(len(self.levels))]
 
     def neighbours(self, kind: str) -> list[list[str]]:
         """Return the pools in groups that share no nodes of a kind with each other."""
@@ -325,14 +297,36 @@ class Case:
 
     def spanned(self, project: str, bundle: Bundle, levels: Sequence[int], costs: Sequence[int]) -> int:
         """Return Σ cost · spans of some levels that a project cannot do without."""
-        found = self.least(project, bundle) or ()
-        refuse_unless(bool(found), f"project {project!r} could not sit even alone")
-        return sum(cost * found[level][1] for cost, level in zip(costs, levels, strict=True))
+        return self.paid(project, tuple(bundle.items()), tuple(levels), tuple(costs))
 
+    def _paid(self, project: str, bundle: tuple[tuple[str, int], ...], at: tuple[int, ...], of: tuple[int, ...]) -> int:
+        found = self.spans(project, bundle)
+        refuse_unless(found is not None, f"project {project!r} could not sit even alone")
+        least = sum(cost * (found or ())[level][1] for cost, level in zip(of, at, strict=True))
+        if len(bundle) != 1 or len(at) < 2 or self.kept(project) or least == sum(of):
+            return least
+        costs = tuple(dict(zip(at, of, strict=True)).get(level, 0) for level in range(len(self.levels)))
+        return max(least, self.alone(project, *bundle[0], costs) or 0)
 
-def fewest(offers: Sequence[int], gpus: int) -> int:
-    """Return how many domains hold so many GPUs, those first that offer most; 0 where all together do not."""
-    return next((count for count, total in enumerate(accumulate(offers), 1) if total >= gpus), 0)
+    def preferred(self, project: str) -> list[int]:
+        """Return what a project pays for a domain of each level on top of its weight (shape `prefer`)."""
+        rows = [(self.instance.policy.level(of), of.amount or 0) for of in self.shapes(project) if of.shape == "prefer"]
+        return [sum(amount for at, amount in rows if at == level) for level in range(len(self.levels))]
+
+    def members(self, granted: Mapping[str, Bundle]) -> Counter[Member]:
+        """Return how many projects get what, those alike under the name of the first."""
+        return Counter((self.twins[project], tuple(sorted(bundle.items()))) for project, bundle in granted.items())
+
+    @cached_property
+    def twins(self) -> dict[str, str]:
+        """For every project the first that may sit like it: on the same nodes, in the same shapes, and keeping none."""
+        first: dict[object, str] = {}
+        found = {}
+        for project, row in self.instance.project_of.items():
+            sits = (row.mix, row.level, *((of.shape, of.level, of.amount) for of in self.shapes(project)))
+            nodes = [(kind, self.hosts(row.pool, kind)) for kind in self.asks[project]]
+            found[project] = first.setdefault(project if self.kept(project) else (*sits, *nodes), project)
+        return found
 
 
 def covers(row: str, kind: str) -> bool:

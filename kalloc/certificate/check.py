@@ -10,11 +10,10 @@ from hashlib import sha256
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, RefusedError, refuse_unless
-from kalloc.certificate.facts import fact, score
+from kalloc.certificate.facts import beyond
 from kalloc.certificate.plans import Plans
 from kalloc.certificate.seats import Seats, fragmentation, spans_of
 from kalloc.certificate.standing import Standing
-from kalloc.certificate.tiers import levels
 from kalloc.instance import Instance, Tier
 from kalloc.instance.objective import SENSES
 from kalloc.plan import Plan
@@ -108,9 +107,11 @@ class Certificate:
         if "facts" not in proof:
             aim = spans_of(self.seats, self.case.levels.index(name))
             return -Plans(self.case, aim, seats=self.seats, only=self.granted).most(proof)
-        facts = [self.document["facts"][number] for number in proof["facts"]] or [{"levels": [name], "markets": []}]
-        refuse_unless([of["levels"] for of in facts] == [[name]], f"one fact about {name} is needed")
-        return fact(self.case, self.granted, facts[0])
+        facts = [self.document["facts"][number] for number in proof["facts"]]
+        refuse_unless(all(fact["levels"] == [name] for fact in facts), f"facts about {name} alone are needed")
+        level, members = self.case.levels.index(name), self.case.members(self.granted)
+        need = sum(count * (self.case.spans(*member) or ())[level][0] for member, count in members.items())
+        return need + beyond(self.case, members, facts, self.case.units[level], score=False)
 
     @cached_property
     def standing(self) -> Standing:
@@ -140,15 +141,16 @@ class Certificate:
 
     def _shares(self, tier: Tier, steps: Sequence[Mapping[str, Any]]) -> None:
         """Refuse shares that may be larger: the smallest, and as many of the next as there are steps."""
-        known = [*levels(self.case, tier, self.standing.score)]
-        refuse_unless(bool(steps) >= bool(known), "nothing is said of the smallest share")
-        for number, ((at_least, more), step) in enumerate(zip(known, steps, strict=False)):
+        proven, known = 0, self.standing.levels(tier)
+        for number, (step, (at_least, more)) in enumerate(zip(steps, known, strict=False), 1):
             most = Plans(self.case, more, **self._common(tier.name, step)).most(step)
-            refuse_unless(most < at_least.reached, f"share {number + 1} may be larger")
+            refuse_unless(most < at_least.reached, f"share {number} may be larger")
+            proven += 1
             if most > more.reached:
-                refuse_unless(len(steps) == 1, f"{most} may have more than share {number + 1}")
+                refuse_unless(len(steps) == 1, f"{most} may have more than share {number}")
                 break
             self.standing.proven[tier.name] += 1
+        refuse_unless(proven > 0 or not self.standing.score.profile, "nothing is said of the smallest share")
 
     def _fragmentation(self, proof: Mapping[str, Any], given: str | None) -> int:
         """Return the least fragmentation that is proven, for the plans that it is said to hold for."""
@@ -158,7 +160,8 @@ class Certificate:
             if given is None:
                 worth = self._common("fragmentation", proof)["worth"]
                 Plans(self.case, self.standing.first, worth=worth).only(proof["only"], self.granted)
-            return max(0, score(self.case, self.granted, [self.document["facts"][at] for at in proof["facts"]]))
+            facts = [self.document["facts"][number] for number in proof["facts"]]
+            return max(0, beyond(self.case, self.case.members(self.granted), facts, self.case.weights))
         common = self._common("fragmentation", proof)
         if given is not None:
             common = {"seats": common["seats"], "only": self.granted}

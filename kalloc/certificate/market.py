@@ -8,7 +8,7 @@ best, less what domains gain at most, each filled as it likes best.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from math import comb
@@ -81,11 +81,12 @@ class Market:
         hosts = self.case.hosts(self.case.instance.project_of[project].pool, self.kind)
         return self.kind in bundle and hosts <= self.owners and not (coarse and self.case.kept(project))
 
-    def part(self, project: str, bundle: Bundle) -> Bundle:
+    def part(self, project: str, bundle: Bundle | Iterable[tuple[str, int]]) -> Bundle:
         """Return what the market speaks of: its kind where no kind of a project shares a domain with another, else all.
 
         A project spans no less than its GPUs of one kind.
         """
+        bundle = dict(bundle)
         pool = self.case.instance.project_of[project].pool
         return {self.kind: bundle[self.kind]} if self.case.apart(pool, frozenset(bundle), self.run[0]) else bundle
 

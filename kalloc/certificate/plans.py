@@ -124,8 +124,10 @@ class Plans:
         """What the sum that is bounded is a multiple of, or fragmentation."""
         if self.goal is None:
             return gcd(*self.case.weights) or 1
-        adds = (self.goal.adds(project, some) for project in self.case.asks for some in self.bundles(project))
-        return gcd(*adds, *self.goal.terms.values()) or 1
+        step = gcd(*self.goal.terms.values())
+        for project in self.case.asks:
+            step = gcd(step, *self.added(self.goal, project)) if step != 1 else 1
+        return step or 1
 
     def most(self, node: Mapping[str, Any]) -> int:
         """Return the most that a tree of questions proves of the sum."""
@@ -158,7 +160,10 @@ class Plans:
 class Priced:
     """What plans cost at least at some prices: rows and branches are paid for instead of kept."""
 
-    def __init__(self, plans: Plans, node: Mapping[str, Any], path: Sequence[Branch]) -> None:
+    def __init__(
+        self, plans: Plans, node: Mapping[str, Any], path: Sequence[Branch], groups: Iterable[Sequence[str]] = ()
+    ) -> None:
+        """Of ``groups`` of projects that nothing tells apart the first is looked at; without them, everybody."""
         self.plans, self.case, self.denominator = plans, plans.case, node["denominator"]
         rules = [(rule, tuple(key), price) for rule, rows in node["rules"].items() for *key, price in rows]
         self.tiers: dict[str, int] = dict(node["tiers"])
@@ -176,8 +181,9 @@ class Priced:
         self.markets = [self._market(entry) for entry in node["markets"]]
         apart(self.markets)
         self.total -= sum(market.gains() for market in self.markets)
-        self.least = {project: self._least(project) for project in self.case.instance.project_of}
-        self.total += sum(self.least.values())
+        counts = {group[0]: len(group) for group in groups} or dict.fromkeys(self.case.instance.project_of, 1)
+        self.least = {project: self._least(project) for project in counts}
+        self.total += sum(count * self.least[project] for project, count in counts.items())
 
     def _rules(self, rules: Iterable[tuple[str, Name, int]]) -> int:
         """Charge what rows speak of, and pay for what adds to sums; return what is paid back: every row's limit."""

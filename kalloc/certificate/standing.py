@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, refuse_unless
@@ -24,6 +24,7 @@ class Standing:
         self.case, self.score, self.granted = case, score, granted
         self.tiers: dict[str, Tier] = {tier.name: tier for tier in case.instance.objective.tiers}
         self.order = [row.project for row in sorted(case.instance.projects, key=lambda row: -row.merit)]
+        self._levels: dict[str, tuple[list[tuple[Aim, Aim]], Iterator[tuple[Aim, Aim]]]] = {}
         self.proven: Counter[str] = Counter()
         """Of `fairness` the smallest shares, of `ranked` the first projects, that no plan as good betters."""
 
@@ -68,8 +69,18 @@ class Standing:
 
     def shares(self, tier: Tier) -> Iterator[Aim]:
         """Yield how many have each of the smallest shares at least, in every plan as good as far as that is proven."""
-        known = islice(levels(self.case, tier, self.score), self.proven[tier.name] + 1)
-        yield from (at_least for at_least, _ in known)
+        yield from (at_least for at_least, _ in islice(self.levels(tier), self.proven[tier.name] + 1))
+
+    def levels(self, tier: Tier) -> Iterator[tuple[Aim, Aim]]:
+        """Yield the two sums of every share of a tier, from the smallest on."""
+        if tier.name not in self._levels:
+            self._levels[tier.name] = [], levels(self.case, tier, self.score)
+        known, more = self._levels[tier.name]
+        for number in count():
+            known += [] if number < len(known) else islice(more, 1)
+            if number == len(known):
+                return
+            yield known[number]
 
     def worth(self, name: str) -> dict[str, tuple[Fraction, bool]]:
         """Return what projects have by their own values, exactly or at least, in every plan as good before a tier."""
@@ -91,9 +102,9 @@ class Standing:
         self.proven["ranked"] = len(self.order)
         return []
 
-    def ahead(self, count: int) -> Aim:
+    def ahead(self, most: int) -> Aim:
         """Return how many of the next projects to be ranked have more than the plan at hand gives them."""
-        some = frozenset(self.next()[:count])
+        some = frozenset(self.next()[:most])
         refuse_unless(bool(some), "nobody is left to be ranked")
         got = {project: self._worth(project) for project in some}
         return Aim("ahead", lambda p, b: int(p in some and worths(self.case, p, b) > got[p]), parties=some)

@@ -142,8 +142,8 @@ def levels(case: Case, tier: Tier, score: Score) -> Iterator[tuple[Aim, Aim]]:
         return _projects if tier.by == "project" else partial(_pools, case, base)
 
     for number, (share, count) in enumerate(score.profile):
-        least = {who: ceil(share * whole) for who, whole in due.items()}
-        more = {who: floor(share * whole) + 1 for who, whole in due.items()}
+        bounds = {whole: (ceil(share * whole), floor(share * whole) + 1) for whole in set(due.values())}
+        least, more = ({who: bounds[whole][side] for who, whole in due.items()} for side in (0, 1))
         at_least = count_of(base)(f"{tier.name} {number} at least", least, left)
         base = base if number else least
         left -= count

@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
 from math import floor
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, RefusedError
-from kalloc.certificate.facts import fact, score
 from kalloc.certificate.plans import Plans
 from kalloc.certificate.seats import Seats, fragmentation, spans_of
 from kalloc.certificate.standing import Standing
-from kalloc.certificate.tiers import levels
-from kalloc.certify.facts import Site, markets, sites
+from kalloc.certify.facts import Fact, Site, sites
+from kalloc.certify.levels import Levels, Run
 from kalloc.certify.plans import MAX_LEAVES, Tree
 from kalloc.instance import Instance, Tier
 from kalloc.instance.objective import SENSES
@@ -37,8 +35,6 @@ MOST_PARTITIONS = 3
 UNFIT = (RefusedError, ArithmeticError, ValueError, RecursionError)
 """What an instance too large or too odd for proofs leads to: its bounds stay a solver's word."""
 
-Run = tuple[str, ...]
-"""A level, or a level and the next finer one that costs something."""
 Proof = dict[str, Any]
 
 
@@ -70,10 +66,8 @@ class _Work:
             if row.gpus:
                 self.granted[row.project] = {**self.granted.get(row.project, {}), row.kind: row.gpus}
         self.standing = Standing(self.case, score_of(instance, result.plan), self.granted)
-        self.weight = dict(zip(self.case.levels, self.case.weights, strict=True))
-        self.costly = [level for level in self.case.levels if self.weight[level]]
-        self.facts: dict[Run, tuple[dict[str, Any], int]] = {}
-        """What was sought, and what it proves."""
+        self.costly = [level for level, of in zip(self.case.levels, self.case.weights, strict=True) if of]
+        self.levels = Levels(self.case, self.granted, result.plan, limits)
 
     def document(self, path: str | None) -> dict[str, Any]:
         """Return the certificate, but for the hash of the plan's file."""
@@ -93,13 +87,13 @@ class _Work:
             "facts": self._used([*tiers.values(), *levels.values()]),
         }
 
-    def _used(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _used(self, entries: Sequence[dict[str, Any]]) -> list[Fact]:
         """Return the facts that proofs use, and have them use numbers."""
-        proofs = [entry["proof"] for entry in entries if entry["proof"] is not None and "facts" in entry["proof"]]
-        runs = list(dict.fromkeys(run for proof in proofs for run in proof["facts"]))
-        for proof in proofs:
-            proof["facts"] = [runs.index(run) for run in proof["facts"]]
-        return [self.facts[run][0] for run in runs]
+        facts: list[Fact] = []
+        for proof in (of["proof"] for of in entries if of["proof"] is not None and "facts" in of["proof"]):
+            facts += (fact for fact in proof["facts"] if fact not in facts)
+            proof["facts"] = [facts.index(fact) for fact in proof["facts"]]
+        return facts
 
     def _tier(self, name: str, bound: float | None, given: str | None) -> Proof | None:
         if bound is None:
@@ -128,27 +122,14 @@ class _Work:
             return None
 
         def by_facts() -> Proof | None:
-            if self._without((name,)) >= bound:
-                return {"facts": []}
-            return {"facts": [(name,)]} if self._with((name,)) >= bound else None
+            found = self.levels.of_level(name, bound)
+            return None if found is None else {"facts": found}
 
         def by_seats() -> Proof | None:
             aim = spans_of(self.seats, self.case.levels.index(name))
             return self._tree(Plans(self.case, aim, seats=self.seats, only=self.granted), -bound)
 
         return self._first([by_facts, by_seats])
-
-    def _without(self, run: Run) -> int:
-        """Return what projects span at least, whatever others do."""
-        return fact(self.case, self.granted, {"levels": list(run), "markets": []})
-
-    def _with(self, run: Run) -> int:
-        """Return what prices of parts prove of some levels."""
-        if run not in self.facts:
-            costs = [1] if len(run) == 1 else [self.weight[level] for level in run]
-            entry = {"levels": list(run), "markets": markets(self.case, run, costs, self.granted, self.limits)}
-            self.facts[run] = entry, fact(self.case, self.granted, entry)
-        return self.facts[run][1]
 
     @cached_property
     def seats(self) -> Seats:
@@ -215,7 +196,7 @@ class _Work:
         """Return a proof of the smallest share, and of the next as far as there is time."""
         steps = list[Proof]()
         self.standing.proven[tier.name] = 0
-        for number, (at_least, more) in enumerate(levels(self.case, tier, self.standing.score)):
+        for number, (at_least, more) in enumerate(self.standing.levels(tier)):
             plans = Plans(self.case, more, **self.standing.common(tier.name, seats))
             found = self._tree(plans, more.reached, leaves=LEAVES_A_STEP)
             if found is None and number == 0:
@@ -231,14 +212,11 @@ class _Work:
         """Return a proof of the least fragmentation: facts about levels, or prices of parts and GPUs together."""
         if bound <= 0:
             return {"facts": []}
-        if self.result.sees_three_levels:
-            return None
-        runs = self._best_runs(bound)
-        reached = score(self.case, self.granted, (self.facts[run][0] for run in runs)) >= bound
         only = {} if given is not None else self._only()
         if only is None:
-            return self._everywhere(bound, runs)
-        return {"facts": runs, **only} if reached else None
+            return self._everywhere(bound)
+        facts = self.levels.of_score(bound)
+        return None if facts is None else {"facts": facts, **only}
 
     def _only(self) -> Proof | None:
         """Return prices at which no other allocation is as good; None where these are not none at all."""
@@ -250,34 +228,7 @@ class _Work:
             return None
         return {"only": free}
 
-    def _best_runs(self, bound: float) -> list[Run]:
-        """Return facts that prove the most together: of single levels, and of two where that is not enough."""
-        alone: list[Run] = [(level,) for level in self.costly]
-        total, runs = self._together(alone)
-        if total < bound:
-            total, runs = self._together([*alone, *pairwise(self.costly)])
-        return runs
-
-    def _together(self, runs: Sequence[Run]) -> tuple[int, list[Run]]:
-        """Return the most that facts of different levels prove, and the facts."""
-        gain = {run: self._gain(run) for run in runs}
-        best: list[tuple[int, list[Run]]] = [(score(self.case, self.granted, []), [])]
-        for at, level in enumerate(self.costly, 1):
-            ways = [best[-1]]
-            for run in (run for run in runs if run[-1] == level and gain[run] > 0):
-                before, others = best[at - len(run)]
-                ways.append((before + gain[run], [*others, run]))
-            best.append(max(ways, key=lambda way: way[0]))
-        return best[-1]
-
-    def _gain(self, run: Run) -> int:
-        """Return the weight that prices of parts prove beyond what projects span at least."""
-        if len(run) > 1:
-            return self._with(run) - self._without(run)
-        bound, without = self.result.levels[run[0]].bound, self._without(run)
-        return (self._with(run) - without) * self.weight[run[0]] if bound is not None and bound > without else 0
-
-    def _everywhere(self, bound: float, runs: Sequence[Run]) -> Proof | None:
+    def _everywhere(self, bound: float) -> Proof | None:
         """Return a proof for every plan as good before."""
         case = self.case
         bundles = sum(len(case.bundles(project)) for project in case.instance.project_of)
@@ -285,7 +236,7 @@ class _Work:
         if case.instance.topology.node_count > MOST_NODES or bundles > MOST_BUNDLES or unranked:
             return None
         plans = Plans(case, None, **self.standing.common("fragmentation", None))
-        for partition in self._partitions(runs)[:MOST_PARTITIONS]:
+        for partition in self._partitions()[:MOST_PARTITIONS]:
             try:
                 found = self._tree(plans, -Fraction(bound), self._sites(partition))
             except RefusedError:
@@ -302,11 +253,11 @@ class _Work:
 
     def _sites(self, runs: Sequence[Run], linked: bool = True) -> list[Site]:
         """Return markets for all that projects may get."""
-        wanted = {project: self.case.bundles(project) for project in self.case.instance.project_of}
+        wanted = [(project, bundle) for project in self.case.asks for bundle in self.case.bundles(project)]
         return [site for run in runs for site in sites(self.case, run, wanted, linked)]
 
-    def _partitions(self, first: Sequence[Run]) -> list[list[Run]]:
-        """Return all ways to take the levels alone or in twos, beginning with those that have most twos in common."""
+    def _partitions(self) -> list[list[Run]]:
+        """Return all ways to take the levels alone or in twos, beginning with those that have fewest twos."""
 
         def ways(at: int) -> Iterator[list[Run]]:
             if at == len(self.costly):
@@ -315,8 +266,4 @@ class _Work:
                 if at + count <= len(self.costly):
                     yield from ([tuple(self.costly[at : at + count]), *rest] for rest in ways(at + count))
 
-        def strange(runs: list[Run]) -> tuple[int, int]:
-            twos = [run for run in runs if len(run) == 2]
-            return -sum(run in first for run in twos), len(twos)
-
-        return sorted(ways(0), key=strange)
+        return sorted(ways(0), key=lambda runs: -len(runs))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd, inf
 from typing import Any
 
-from kalloc.certificate.case import Bundle, Case, RefusedError
-from kalloc.certificate.facts import Granted, fact, left_for, shared
+from kalloc.certificate.case import Bundle, Case
+from kalloc.certificate.facts import Members, costs_of, left_for, proven, shared
 from kalloc.certificate.market import MOST_ROOM, Market
 from kalloc.certify.walks import Parts, cut, fill
 from kalloc.place.bounds import divisor
@@ -29,6 +29,10 @@ DEAR = 100
 """Times what a part costs that leaving out a grain costs in the linear program."""
 
 
+Fact = dict[str, Any]
+"""A market as a certificate has it."""
+
+
 @dataclass(frozen=True)
 class Site:
     """Where a market is: levels, a kind and owners, and the grain that GPUs are counted in."""
@@ -38,10 +42,11 @@ class Site:
     owners: tuple[str, ...]
     grain: int
 
-    def entry(self, denominator: int, prices: Sequence[int]) -> dict[str, Any]:
+    def entry(self, denominator: int, prices: Sequence[int]) -> Fact:
         """Return the market as a certificate has it."""
         last = max((at + 1 for at, price in enumerate(prices) if at == 0 or price != prices[at - 1]), default=0)
         return {
+            "levels": list(self.levels),
             "kind": self.kind,
             "owners": list(self.owners),
             "grain": self.grain,
@@ -51,22 +56,24 @@ class Site:
 
 
 def sites(
-    case: Case, levels: Sequence[str], wanted: Mapping[str, Sequence[Bundle]], linked: bool = True
+    case: Case, levels: Sequence[str], wanted: Iterable[tuple[str, Bundle]], linked: bool = True
 ) -> Iterator[Site]:
     """Yield a market for all projects that share nodes of one kind, given the bundles that each may have.
 
     Without ``linked`` there is one for every set of owners whose nodes serve the same projects.
     """
     groups: dict[str, list[tuple[set[str], Counter[int]]]] = defaultdict(list)
-    for project, bundles in wanted.items():
-        for bundle in bundles:
-            for kind, gpus in bundle.items():
-                owners, sizes = set(case.hosts(case.instance.project_of[project].pool, kind)), Counter[int]()
-                sizes[gpus - case.kept_gpus(project, kind)] += 1
-                met = [group for group in groups[kind] if (group[0] & owners if linked else group[0] == owners)]
-                for group in met:
-                    owners, sizes = owners | group[0], sizes + group[1]
-                groups[kind] = [group for group in groups[kind] if group not in met] + [(owners, sizes)]
+    by_hosts: dict[tuple[str, frozenset[str]], Counter[int]] = defaultdict(Counter)
+    for project, bundle in wanted:
+        for kind, gpus in bundle.items():
+            hosts = case.hosts(case.instance.project_of[project].pool, kind)
+            by_hosts[kind, hosts][gpus - case.kept_gpus(project, kind)] += 1
+    for (kind, hosts), sizes in by_hosts.items():
+        owners = set(hosts)
+        met = [group for group in groups[kind] if linked and group[0] & owners]
+        for group in met:
+            owners, sizes = owners | group[0], sizes + group[1]
+        groups[kind] = [group for group in groups[kind] if group not in met] + [(owners, sizes)]
     for kind, found in groups.items():
         for owners, sizes in found:
             grain = _grain(case, levels, kind, owners, +sizes)
@@ -127,62 +134,28 @@ class Program:
         return None if answer is None else (answer[0], [max(0.0, dual) for dual in answer[1][self.part + 1 :]])
 
 
-def markets(
-    case: Case, levels: Sequence[str], costs: Sequence[int], granted: Granted, limits: Limits
-) -> list[dict[str, Any]]:
-    """Return markets that prove as much as they can of an allocation, those with the least room left first.
-
-    The first of them sees who gets several kinds that share domains.
-    """
-    found, left = [], dict(granted)
-    every = sites(case, levels, {project: [bundle] for project, bundle in granted.items()})
-    for site in sorted(every, key=lambda site: _left_over(case, site, granted)):
-        if limits.over:
-            break
-        try:
-            entry = merged(case, site, left, priced(case, site, costs, left, limits), limits)
-        except RefusedError:
-            continue
-        found.append(entry)
-        market = market_of(case, site, costs, 1, [])
-        for project, bundle in left_for(market, left, left).items():
-            if not market.sees(project, bundle):
-                del left[project]
-    return found
-
-
-def _left_over(case: Case, site: Site, granted: Granted) -> int:
-    """Return the room at a site that nobody gets who can sit nowhere else."""
-    pools = {pool for pool in case.pools if case.hosts(pool, site.kind) <= set(site.owners)}
-    inside = (bundle for project, bundle in granted.items() if case.instance.project_of[project].pool in pools)
-    return sum(case.room(owner, site.kind) for owner in site.owners) - sum(some.get(site.kind, 0) for some in inside)
-
-
 def priced(
-    case: Case, site: Site, costs: Sequence[int], granted: Granted, limits: Limits
-) -> dict[str, Any]:
-    """Return a market with prices that prove as much as they can."""
+    case: Case, site: Site, members: Members, enough: int, limits: Limits, without: Collection[str] = ()
+) -> Fact:
+    """Return a market with prices that prove as much as they can, or enough."""
+    costs = costs_of(case, site.entry(1, []))
     market = market_of(case, site, costs, FINE, [])
-    seen = left_for(market, granted, granted)
-    alike: dict[object, list[str]] = {}
-    for project, bundle in seen.items():
-        whole = case.level(project) >= market.run[0]
-        least = [case.spanned(project, market.part(project, bundle), [level], [1]) for level in market.run]
-        key = project if case.kept(project) else (bundle[site.kind], whole, *least)
-        alike.setdefault(key, []).append(project)
-    members = [(some[0], seen[some[0]], len(some)) for some in alike.values()]
+    seen = dict(left_for(market, members, {"without": without}))
+    some = [(project, dict(bundle), count) for (project, bundle), count in seen.items()]
 
-    def proven(market: Market) -> int:
-        paid = sum(count * market.pays(project, bundle) for project, bundle, count in members) - market.gains()
-        return -(-paid // market.denominator)
+    def proves(denominator: int, prices: Sequence[float]) -> int:
+        entry = site.entry(denominator, [round(price * denominator) for price in prices])
+        return proven(Market(case, site.levels, entry, costs), seen, entry)
 
-    program = Program(market, members)
+    program = Program(market, some)
     prices = [0.0] * market.largest
-    best, best_prices = 0, prices
+    best, best_prices = proves(FINE, prices), prices
     for turn in range(MAX_ROUNDS):
+        if best >= enough:
+            break
         market = market_of(case, site, costs, FINE, [round(price * FINE) for price in prices])
-        bound = proven(market)
-        if bound > best or turn == 0:
+        bound = proven(market, seen, {})
+        if bound > best:
             best, best_prices = bound, prices
         fresh = program.grow(market)
         answer = program.prices(limits)
@@ -191,25 +164,26 @@ def priced(
         found = answer[1]
         mean = [(new + old) / 2 for new, old in zip(found, best_prices, strict=True)]
         prices = found if fresh == 0 or turn % 3 == 2 else mean
-    for denominator in DENOMINATORS:
-        rounded = [round(price * denominator) for price in best_prices]
-        if proven(market_of(case, site, costs, denominator, rounded)) >= best:
-            break
-    return site.entry(denominator, rounded)
+    plain = next((of for of in DENOMINATORS if proves(of, best_prices) >= best), FINE)
+    entry = site.entry(plain, [round(price * plain) for price in best_prices])
+    more = sharing(case, market, seen, limits) if best < enough else None
+    better = more is not None and proven(market_of(case, site, costs, 1, []), seen, {"sharing": more}) > best
+    found_, names = {**entry, "sharing": more} if better else entry, sorted(without)
+    return {**found_, "without": names} if names else found_
 
 
-def sharing(case: Case, site: Site, granted: Granted, limits: Limits) -> dict[str, Any] | None:
+def sharing(case: Case, market: Market, seen: Members, limits: Limits) -> dict[str, Any] | None:
     """Return potentials that say how many groups of domains there can be at most; None where sizes have nothing common.
 
     They are the duals of a circulation: the most walks through what the rooms of domains add up to.
     """
-    market = market_of(case, site, [1], 1, [])
-    seen = left_for(market, granted, granted)
-    sizes = Counter(bundle[site.kind] for project, bundle in seen.items() if not case.kept(project))
-    modulus, others = common_divisor(sizes)
+    sizes = Counter[int]()
+    for (project, bundle), count in seen.items():
+        sizes[dict(bundle)[market.kind]] += count * (not case.kept(project))
+    modulus, others = common_divisor(+sizes) if +sizes else (1, 0)
     if len(market.run) > 1 or modulus <= 1:
         return None
-    rooms = [room for room in case.rooms(market.run[0], site.kind, site.owners).values() if room]
+    rooms = [room for room in case.rooms(market.run[0], market.kind, market.owners).values() if room]
     slack = sum(rooms) - sum(size * count for size, count in sizes.items())
     residues = Counter(room % modulus for room in rooms)
     sides = [(0.0, 0.0)] * modulus + [(-inf, float(slack)), (-inf, float(others))]
@@ -229,11 +203,3 @@ def sharing(case: Case, site: Site, granted: Granted, limits: Limits) -> dict[st
         for d in DENOMINATORS
     ]
     return max(found, key=lambda entry: shared(market, seen, entry))
-
-
-def merged(case: Case, site: Site, granted: Granted, entry: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    """Return a market with who must share in it, where that proves more than its prices."""
-    more = sharing(case, site, granted, limits)
-    both = {"levels": list(site.levels), "markets": [entry if more is None else {**entry, "sharing": more}]}
-    better = more is not None and fact(case, granted, both) > fact(case, granted, {**both, "markets": [entry]})
-    return {**entry, "sharing": more} if better else entry

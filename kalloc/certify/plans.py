@@ -49,7 +49,7 @@ def alike(plans: Plans) -> list[list[str]]:
         own = [limit.limit for limit, _ in case.limits.get(row.project, ())]
         same = (row.pool, row.mix, row.level, row.mandatory, row.merit, row.weight, wishes, shapes, *own)
         told = (row.project in case.instance.policy.refused, plans.worth.get(row.project), *counted[row.project])
-        among = tuple(row.project in aim.parties for aim in sums)
+        among = tuple(tuple(plans.added(aim, row.project)) for aim in sums if row.project in aim.parties)
         alone = case.kept(row.project) or plans.given is not None
         groups.setdefault(row.project if alone else (same, told, among), []).append(row.project)
     return list(groups.values())
@@ -74,7 +74,7 @@ class Columns:
         self.found: dict[object, Column] = {}
         self.row: dict[object, int] = {}
         self.sides: list[tuple[float, float]] = []
-        self.start = Priced(plans, self.node(FINE, {}, 0), ())
+        self.start = Priced(plans, self.node(FINE, {}, 0), (), self.groups)
         for group, members in enumerate(self.groups):
             self._row(("group", group), len(members), len(members))
         for (rule, key), row in plans.rows.items():
@@ -126,7 +126,7 @@ class Columns:
             last = max((name[2] for name in duals if isinstance(name, tuple) and name[:2] == ("part", at)), default=0)
             entry = site.entry(denominator, [price("part", at, part) for part in range(1, last + 1)])
             del entry["denominator"]
-            markets.append({"levels": list(site.levels), **entry})
+            markets.append(entry)
         return {
             "denominator": denominator,
             "tiers": {tier: price("tier", tier) for tier in self.plans.floors},
@@ -272,7 +272,7 @@ class Tree:
 
     def _priced(self, program: Program, duals: Mapping[object, float], denominator: int) -> tuple[Priced, Fraction]:
         node = self.columns.node(denominator, duals, len(program.path))
-        priced = Priced(self.plans, node, program.path)
+        priced = Priced(self.plans, node, program.path, self.columns.groups)
         return priced, Fraction(priced.total, denominator)
 
     def _plain(self, program: Program, duals: Mapping[object, float]) -> Node:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import kalloc
 from kalloc.certificate.case import RefusedError
 from kalloc.certificate.check import UNREADABLE
-from kalloc.certificate.facts import score
+from kalloc.certificate.facts import beyond as proven_beyond
 from kalloc.certificate.rows import RULES
 from kalloc.certificate.seats import SEAT_RULES
 from kalloc.instance import Instance
@@ -54,7 +54,8 @@ def tightest(instance: Instance, result: Result, document: Document) -> list[tup
         given = next(tier.given for tier in result.tiers if tier.name == "fragmentation")
         name = "fragmentation" if given is None else "allocation"
         attempt(name, lambda: certificate.proven("fragmentation", of_score, given))
-    attempt("allocation", lambda: score(certificate.case, certificate.granted, document["facts"][:1]))
+    case, members = certificate.case, certificate.case.members(certificate.granted)
+    attempt("allocation", lambda: proven_beyond(case, members, document["facts"][:1], case.weights))
     return found
 
 

@@ -8,9 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kalloc.certificate.case import Case
-from kalloc.certificate.facts import fact, shared
-from kalloc.certify.facts import market_of, markets, merged, priced, sharing, sites
+from kalloc.certificate.facts import beyond, shared
+from kalloc.certify.facts import market_of, priced, sharing, sites
+from kalloc.certify.levels import Levels
 from kalloc.instance import Hierarchy
+from kalloc.naming import plan_of
 from kalloc.solver import Limits
 from models import placement
 from tests.engine.test_against_reference import often
@@ -29,11 +31,11 @@ def test_fabrics_of_odd_rooms_must_share() -> None:
     given_ = {f"p{at}": {"H200": 8 * (2 + 2 * (at % 3))} for at in range(22)}
     asked = sum(bundle["H200"] for bundle in given_.values())
     assert asked == 8 * 86
-    [site] = sites(case, ["rack"], {project: [bundle] for project, bundle in given_.items()})
-    found = sharing(case, site, given_, Limits())
+    [site] = sites(case, ["rack"], given_.items())
+    market, members = market_of(case, site, [1], 1, []), case.members(given_)
+    found = sharing(case, market, members, Limits())
     assert found is not None and found["modulus"] == HALF
-    market = market_of(case, site, [1], 1, [])
-    assert shared(market, given_, found) == 22 + 1
+    assert shared(market, members, found) == 22 + 1
 
 
 @given(
@@ -52,12 +54,12 @@ def test_potentials_say_what_is_true(rooms: list[int], sizes: list[int], odd: bo
     best = placement.solve(instance, {(grant.project, grant.kind): grant.gpus for grant in granted(instance).grants})
     assert best.fragmentation is not None
     case, given_ = Case(instance), {project: {"H200": gpus} for project, gpus in asked.items()}
-    [site] = sites(case, ["rack"], {project: [bundle] for project, bundle in given_.items()})
-    entry = merged(case, site, given_, priced(case, site, [1], given_, Limits()), Limits())
-    assert fact(case, given_, {"levels": ["rack"], "markets": [entry]}) <= best.spans["rack"]
+    [site], members = sites(case, ["rack"], given_.items()), case.members(given_)
+    fact = priced(case, site, members, 10**6, Limits())
+    assert beyond(case, members, [fact], case.weights) <= best.fragmentation
     drawn = data.draw(st.lists(st.integers(-5, 5), min_size=1, max_size=HALF))
     any_ = {"modulus": len(drawn), "denominator": data.draw(st.integers(1, 4)), "potentials": drawn}
-    assert shared(market_of(case, site, [1], 1, []), given_, any_) <= best.spans["rack"]
+    assert shared(market_of(case, site, [1], 1, []), members, any_) <= best.spans["rack"]
 
 
 def test_who_gets_two_kinds_is_seen() -> None:
@@ -71,10 +73,13 @@ def test_who_gets_two_kinds_is_seen() -> None:
         for level in ("site", "rack", "node"):
             weights = {name: int(name == level) for name in instance.topology.levels}
             alone = instance.replace(hierarchy=Hierarchy(levels=instance.hierarchy.levels, weights=weights))
-            best = placement.solve(alone, all_asked(alone)).spans[level]
-            case = Case(alone)
-            without = fact(case, given_, {"levels": [level], "markets": []})
-            told = fact(case, given_, {"levels": [level], "markets": markets(case, [level], [1], given_, Limits())})
-            assert without <= told <= best, seed
-            found["more" if told < best else "met" if told > without else "nothing to prove"] += 1
+            outcome = placement.solve(alone, all_asked(alone))
+            case, best, at = Case(alone), outcome.spans[level], alone.topology.levels.index(level)
+            plan = plan_of(alone, all_asked(alone), outcome.seats)
+            members, need = case.members(given_), sum(case.needs.of(p, of)[at] for p, of in given_.items())
+            without, facts = need + beyond(case, members, [], case.weights), Levels(case, given_, plan, Limits())
+            told = [need + beyond(case, members, [fact], case.weights) for fact in facts.sought((level,), frozenset())]
+            met = without == best or facts.of_level(level, best) is not None
+            assert max([without, *told]) <= best, seed
+            found["more" if not met else "met" if without < best else "nothing to prove"] += 1
     assert found["met"] > 2 * found["more"], found

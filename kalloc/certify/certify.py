@@ -38,7 +38,13 @@ UNFIT = (RefusedError, ArithmeticError, ValueError, RecursionError)
 Proof = dict[str, Any]
 
 
-def certify(instance: Instance, result: Result, path: str | None = None, stop: Stop | None = None) -> Result:
+def certify(
+    instance: Instance,
+    result: Result,
+    path: str | None = None,
+    stop: Stop | None = None,
+    seconds: float | None = None,
+) -> Result:
     """Return the result with the certificate of its bounds; where none is found in time, a solver's word stands.
 
     Args:
@@ -46,8 +52,10 @@ def certify(instance: Instance, result: Result, path: str | None = None, stop: S
         result: what came out, with its bounds.
         path: where the instance is, seen from the directory that the certificate will be in.
         stop: an object with ``is_set()``; once set, a solver's word stands for every bound.
+        seconds: wall time that it may take; where it is not given, 3 and a fifth of what the solve took.
     """
-    seconds = SECONDS + SHARE * sum(result.seconds.get(step, 0.0) for step in ("allocate", "place"))
+    if seconds is None:
+        seconds = SECONDS + SHARE * sum(result.seconds.get(step, 0.0) for step in ("allocate", "place"))
     limits = Limits(deadline=time.monotonic() + seconds, stop=stop)
     work = _Work(instance, result, limits)
     document = abandonable(lambda: work.document(path), limits)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from kalloc.certificate.case import Bundle, covers
 from kalloc.certificate.plans import Branch, Plans, Priced, step_of
 from kalloc.certificate.rows import Name
-from kalloc.certify.facts import DENOMINATORS, FINE, Site
+from kalloc.certify.facts import FINE, Site
 from kalloc.certify.walks import cut, fill
 from kalloc.solver import ColumnProgram, Limits
 
@@ -31,6 +31,8 @@ MAX_SEATED = 2_000
 DEAR = 100
 """Times what anything costs that leaving something out costs in the linear program."""
 INTEGRAL = 1e-6
+PLAIN = (1, 2, 12, 840, FINE)
+"""Denominators that are tried once prices are found."""
 
 
 def alike(plans: Plans) -> list[list[str]]:
@@ -175,42 +177,58 @@ class Columns:
 
 
 class Program:
-    """The linear program of a branch, whose duals are the prices."""
+    """The linear program of all branches, whose duals are the prices; every question is a row with sides or without."""
 
-    def __init__(self, columns: Columns, path: Sequence[Branch]) -> None:
-        self.columns, self.path, self.choices = columns, path, list[tuple[int, int, Bundle]]()
-        start = [0 if branch.name is None else columns.plans.boxes[branch.name][0] for branch in path]
-        sides = [
-            (float(b.split["more"] - least), inf) if b.more else (-inf, float(b.split["most"] - least))
-            for b, least in zip(path, start, strict=True)
-        ]
-        self.program, self._known = ColumnProgram([*columns.sides, *sides]), 0
-        plans, first = columns.plans, len(columns.sides)
+    def __init__(self, columns: Columns) -> None:
+        self.columns, self.choices, self.names = columns, list[tuple[int, int, Bundle]](), dict[Name, int]()
+        self.program, self._known = ColumnProgram(columns.sides), 0
+        self.asked: dict[int, tuple[Branch, int]] = {}
+        """Questions, by the identity of what they split by, with their rows."""
+        plans = columns.plans
         costs = Counter[Name](plans.goal.terms if plans.goal is not None else {})
-        counts: dict[Name, dict[int, int]] = defaultdict(dict)
-        for at, branch in enumerate(path):
-            if branch.name is not None:
-                counts[branch.name][first + at] = 1
         most = max([0, *map(abs, costs.values()), *(abs(column.cost) for column in columns.found.values())])
-        dear = float(DEAR * (1 + most))
-        self.names: list[tuple[int, Name]] = []
+        self.dear = float(DEAR * (1 + most))
         for name, box in plans.boxes.items():
-            entries = [(row, float(factor)) for row, factor in {**columns.spoken[name], **counts[name]}.items()]
-            self.names.append((self.program.add(-float(costs[name]), entries, float(box[1] - box[0])), name))
-        for row, (least, limit) in enumerate([*columns.sides, *sides]):
+            entries = [(row, float(factor)) for row, factor in columns.spoken[name].items()]
+            self.names[name] = self.program.add(-float(costs[name]), entries, float(box[1] - box[0]))
+        for row, (least, limit) in enumerate(columns.sides):
             for sign in (1.0, -1.0):
                 if sign * (least if sign > 0 else limit) > 0:
-                    self.program.add(dear, [(row, sign)])
+                    self.program.add(self.dear, [(row, sign)])
 
-    def solve(self, limits: Limits) -> tuple[dict[object, float], list[float]] | None:
+    def _ask(self, branch: Branch) -> None:
+        """Add the row of a question."""
+        row = self.program.row()
+        self.asked[id(branch.split)] = branch, row
+        if branch.name is not None:
+            self.program.set(row, self.names[branch.name], 1.0)
+        for at, group, bundle in self.choices:
+            if count := branch.counts(self.columns.case, self.columns.groups[group][0], bundle):
+                self.program.set(row, at, float(count))
+        for sign in (1.0, -1.0):
+            self.program.add(self.dear, [(row, sign)])
+
+    def enter(self, path: Sequence[Branch]) -> None:
+        """Keep to the answers of a path, and to no others."""
+        for branch in path:
+            if id(branch.split) not in self.asked:
+                self._ask(branch)
+        for _, row in self.asked.values():
+            self.program.limit(row, -inf, inf)
+        for branch in path:
+            least = 0 if branch.name is None else self.columns.plans.boxes[branch.name][0]
+            more, most = float(branch.split["more"] - least), float(branch.split["most"] - least)
+            self.program.limit(self.asked[id(branch.split)][1], *((more, inf) if branch.more else (-inf, most)))
+
+    def solve(self, path: Sequence[Branch], limits: Limits) -> tuple[dict[object, float], list[float]] | None:
         """Take in new columns; return duals by the names of rows, and values. None where the limits leave no time."""
-        case, first = self.columns.case, len(self.columns.sides)
+        case = self.columns.case
         for column in [*self.columns.found.values()][self._known :]:
             terms = [(row, float(factor)) for row, factor in column.entries.items() if factor]
             if column.group >= 0:
                 project = self.columns.groups[column.group][0]
-                counts = (branch.counts(case, project, column.bundle) for branch in self.path)
-                terms += [(first + at, float(count)) for at, count in enumerate(counts) if count]
+                counts = ((row, branch.counts(case, project, column.bundle)) for branch, row in self.asked.values())
+                terms += [(row, float(count)) for row, count in counts if count]
             added = self.program.add(float(column.cost), terms)
             if column.group >= 0:
                 self.choices.append((added, column.group, column.bundle))
@@ -219,7 +237,8 @@ class Program:
         if answer is None:
             return None
         duals = {name: answer[1][row] for name, row in self.columns.row.items()}
-        return {**duals, **{("branch", at): answer[1][first + at] for at in range(len(self.path))}}, answer[2]
+        asked = (answer[1][self.asked[id(branch.split)][1]] for branch in path)
+        return {**duals, **{("branch", at): dual for at, dual in enumerate(asked)}}, answer[2]
 
 
 class Tree:
@@ -228,6 +247,7 @@ class Tree:
     def __init__(self, plans: Plans, sites: Sequence[Site], enough: Enough, limits: Limits, leaves: int) -> None:
         self.plans, self.enough, self.limits = plans, enough, limits
         self.columns, self.leaves = Columns(plans, sites), 0
+        self.program = Program(self.columns)
         self.most = leaves if plans.seats is None else MAX_SEATED
         self.step = cache(partial(step_of, plans.case))
 
@@ -235,34 +255,35 @@ class Tree:
         """Return the tree of a branch, or None where none was found."""
         if self.leaves >= self.most or self.limits.over:
             return None
-        program = Program(self.columns, path)
-        node, values = self._price(program)
+        program = self.program
+        program.enter(path)
+        node, values = self._price(path)
         if node is not None or not values:
             self.leaves += 1
             return node
         taken = [(values[at], group, bundle) for at, group, bundle in program.choices if values[at] > INTEGRAL]
-        split = self._by_usage(taken) or self._by_count(taken) or self._by_name(program, values)
+        split = self._by_usage(taken) or self._by_count(taken) or self._by_name(values)
         if split is None:
             return None
         low = self.grow((*path, Branch(split, False)))
         high = self.grow((*path, Branch(split, True))) if low is not None else None
         return None if low is None or high is None else {"split": split, "at_most": low, "more": high}
 
-    def _price(self, program: Program) -> tuple[Node | None, list[float]]:
+    def _price(self, path: Sequence[Branch]) -> tuple[Node | None, list[float]]:
         """Return prices that prove enough, or None and the values of the columns at the end."""
         middle: Mapping[object, float] = {}
         best, values = Fraction(-(10**30)), list[float]()
         before: Mapping[object, float] = {}
         for turn in range(MAX_ROUNDS):
-            answer = program.solve(self.limits)
+            answer = self.program.solve(path, self.limits)
             if answer is None:
                 return None, []
             found, values = answer
             plain = not self.columns.sites or turn % 3 == 0 or found == before
             duals = found if plain else {name: (dual + middle[name]) / 2 for name, dual in found.items()}
-            priced, least = self._priced(program, duals, FINE)
+            priced, least = self._priced(path, duals, FINE)
             if self.enough(least):
-                return self._plain(program, duals), []
+                return self._plain(path, duals), []
             if least > best or not middle:
                 best, middle = least, duals
             if self.columns.grow(priced) == 0 and plain:
@@ -270,17 +291,19 @@ class Tree:
             before = found
         return None, values
 
-    def _priced(self, program: Program, duals: Mapping[object, float], denominator: int) -> tuple[Priced, Fraction]:
-        node = self.columns.node(denominator, duals, len(program.path))
-        priced = Priced(self.plans, node, program.path, self.columns.groups)
+    def _priced(
+        self, path: Sequence[Branch], duals: Mapping[object, float], denominator: int
+    ) -> tuple[Priced, Fraction]:
+        node = self.columns.node(denominator, duals, len(path))
+        priced = Priced(self.plans, node, path, self.columns.groups)
         return priced, Fraction(priced.total, denominator)
 
-    def _plain(self, program: Program, duals: Mapping[object, float]) -> Node:
+    def _plain(self, path: Sequence[Branch], duals: Mapping[object, float]) -> Node:
         """Return prices of the smallest denominator that still prove enough."""
-        for denominator in DENOMINATORS:
-            if self.enough(self._priced(program, duals, denominator)[1]):
+        for denominator in PLAIN:
+            if self.enough(self._priced(path, duals, denominator)[1]):
                 break
-        return self.columns.node(denominator, duals, len(program.path))
+        return self.columns.node(denominator, duals, len(path))
 
     def _by_usage(self, taken: Sequence[Taken]) -> dict[str, Any] | None:
         """Return a question about what some pools use, where no multiple of what all amounts are multiples of."""
@@ -305,10 +328,10 @@ class Tree:
         keys = [*case.tree.quotas, *((pool, kind) for pool in case.tree.parent for kind in kinds)]
         yield from (([p for p in case.pools if p in case.tree.below[pool]], kind) for pool, kind in keys)
 
-    def _by_name(self, program: Program, values: Sequence[float]) -> dict[str, Any] | None:
+    def _by_name(self, values: Sequence[float]) -> dict[str, Any] | None:
         """Return a question about something that rows speak of, the most fractional."""
         off, at, name = 0.0, 0, Name()
-        for place, of in program.names:
+        for of, place in self.program.names.items():
             away = abs(values[place] - round(values[place]))
             off, at, name = (away, place, of) if away > off else (off, at, name)
         most = floor(values[at]) + self.plans.boxes[name][0] if off > INTEGRAL else 0

@@ -89,6 +89,19 @@ class ColumnProgram:
         self._columns.append(column)
         return len(self._columns) - 1
 
+    def row(self) -> int:
+        """Add a row without sides or terms and return its number."""
+        self._rows.append(self._solver.Constraint(-math.inf, math.inf))
+        return len(self._rows) - 1
+
+    def limit(self, row: int, low: float, high: float) -> None:
+        """Change the sides of a row."""
+        self._rows[row].SetBounds(low, high)
+
+    def set(self, row: int, column: int, factor: float) -> None:
+        """Change the factor of a column in a row."""
+        self._rows[row].SetCoefficient(self._columns[column], factor)
+
     def reprice(self, column: int, cost: float) -> None:
         """Change the cost of a column."""
         self._solver.Objective().SetCoefficient(self._columns[column], cost)

@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 def solved(instance: Instance) -> Result:
     """Return a result with its certificate."""
-    return certify(instance, kalloc.solve(instance, time_limit=None, threads=1))
+    return certify(instance, kalloc.solve(instance, time_limit=None, threads=1), seconds=60)
 
 
 def document_of(result: Result) -> Document:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Worths = TypeVar("Worths", NDArray[np.float64], NDArray[np.int64])
 
+TOGETHER = 64
+"""Parents whose tables are filled together: so many stay in the cache of a processor."""
+
 
 class Knapsacks(Generic[Worths]):
     """The best worth of every amount, up to a largest, in the bins of every parent."""
@@ -22,17 +25,19 @@ class Knapsacks(Generic[Worths]):
             most: the largest amount.
             never: worth of what cannot be.
         """
-        parents, bins, sizes = worth.shape
+        parents, bins, _ = worth.shape
         self._worth: Worths = worth
         table: Worths = np.full((parents, most + 1), never, dtype=worth.dtype)
         table[:, 0] = 0
         self._tables: list[Worths] = [table]
         for number in range(bins):
-            after = table.copy()
-            possible = np.any(worth[:, number, 1 : min(sizes - 1, most) + 1] > never, axis=0)
-            for part in (np.flatnonzero(possible) + 1).tolist():
-                np.maximum(after[:, part:], table[:, :-part] + worth[:, number, part, None], out=after[:, part:])
-            table = np.maximum(after, never)
+            table = self._tables[-1].copy()
+            largest = _largest(worth[:, number] > never)
+            order = np.argsort(-largest, kind="stable")
+            for first in range(0, parents, TOGETHER):
+                rows = order[first : first + TOGETHER]
+                if largest[rows[0]]:
+                    table[rows] = _filled(table[rows], worth[rows, number, : largest[rows[0]] + 1], never)
             self._tables.append(table)
 
     @property
@@ -52,3 +57,19 @@ class Knapsacks(Generic[Worths]):
                 part = int(parts[worth.argmax()])
                 yield number, part
                 amount -= part
+
+
+def _largest(possible: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the largest part that every parent's bin can hold, 0 where it holds none, from (parents, sizes)."""
+    parts = np.arange(possible.shape[1])
+    return np.asarray((possible * parts).max(axis=1, initial=0), dtype=np.int64)
+
+
+def _filled(table: Worths, worth: Worths, never: int | float) -> Worths:
+    """Return the best worths of some parents, shape (parents, amounts), with one bin more."""
+    after, most = table.copy(), table.shape[1] - 1
+    reached = int(np.flatnonzero((table > never).any(axis=0)).max(initial=0))
+    for part in (np.flatnonzero((worth[:, 1 : most + 1] > never).any(axis=0)) + 1).tolist():
+        end = min(most, reached + part) + 1
+        np.maximum(after[:, part:end], table[:, : end - part] + worth[:, part, None], out=after[:, part:end])
+    return np.asarray(np.maximum(after, never))

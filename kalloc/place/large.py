@@ -30,7 +30,7 @@ FEW_PARENTS, MANY_PARENTS = 2, 32
 """Parents that join in a round: for every share, and for several shares together."""
 LEAST = 1e-6
 """Worth beyond its cost from which on a column joins."""
-MOST_ENTRIES = 40_000_000
+MOST_ENTRIES = 400_000_000
 """Steps of the knapsacks of all parents, in one round; where there would be more, nothing is bounded."""
 
 

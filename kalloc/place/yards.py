@@ -192,7 +192,8 @@ def blocks_of(yard: Yard) -> list[list[int]]:
 def share_out(sizes: Mapping[int, int], rooms: Sequence[int]) -> list[Counter[int]]:
     """Share items out among blocks of so much room, the larger first, each to the block that is least full.
 
-    Where there are no blocks, nobody gets a share.
+    Items change places until no block has more than its room, as far as that goes. Where there are no blocks, nobody
+    gets a share.
     """
     shares = [Counter[int]() for _ in rooms]
     if not rooms:
@@ -203,4 +204,25 @@ def share_out(sizes: Mapping[int, int], rooms: Sequence[int]) -> list[Counter[in
             block = max(range(len(rooms)), key=lambda number: left[number] / max(1, rooms[number]))
             shares[block][size] += 1
             left[block] -= size
-    return shares
+    while found := _exchange(shares, left):
+        over, under, given, taken = found
+        for block, gets, loses in ((over, taken, given), (under, given, taken)):
+            shares[block][gets] += 1
+            shares[block][loses] -= 1
+            left[block] += loses - gets
+    return [Counter({size: count for size, count in share.items() if size and count > 0}) for share in shares]
+
+
+def _exchange(shares: Sequence[Counter[int]], left: Sequence[int]) -> tuple[int, int, int, int] | None:
+    """Return a block with more than its room, one with room left, what it gives and what it takes; 0 is nothing.
+
+    The one has no less and the other no more than its room after that.
+    """
+    blocks = sorted(range(len(left)), key=lambda block: left[block])
+    for over in (block for block in blocks if left[block] < 0):
+        for under in (block for block in reversed(blocks) if left[block] > 0):
+            for more in range(min(-left[over], left[under]), 0, -1):
+                for size, count in shares[over].items():
+                    if count and (size == more or shares[under].get(size - more, 0)):
+                        return over, under, size, size - more
+    return None

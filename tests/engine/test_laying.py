@@ -143,6 +143,20 @@ def test_share_out_keeps_every_item_once() -> None:
     assert share_out({4: 3, 2: 2}, [12, 4]) == [Counter({4: 2, 2: 2}), Counter({4: 1})]
 
 
+def test_no_block_gets_more_than_its_room_where_items_can_change_places() -> None:
+    """Where all room is asked for, by items of 9 to 27, every block is full to the last node."""
+    for seed in range(50):
+        dice = random.Random(seed)
+        rooms = [dice.randint(200, 900) for _ in range(dice.randint(2, 10))]
+        sizes: Counter[int] = Counter()
+        while (left := sum(rooms) - sum(sizes.elements())) > 0:
+            sizes[left if left <= 27 else dice.randint(9, min(27, left - 9))] += 1
+        shares = share_out(sizes, rooms)
+        assert sum(shares, Counter[int]()) == sizes
+        assert [sum(share.elements()) for share in shares] == rooms
+    assert share_out({5: 2, 3: 1}, [8, 5]) == [Counter({5: 1, 3: 1}), Counter({5: 1})]
+
+
 WEIGHTS = {"site": 0, "hall": 9, "rack": 5, "node": 1}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import defaultdict
@@ -24,8 +25,10 @@ MOVING_SHARE = 0.2
 """Share of the time that is left for second thoughts."""
 MAX_ATTEMPTS = 8
 """Orders tried for a seating by best fit."""
-MOST_FITTED = 50_000
-"""Nodes up to which best fit is tried where the other ways have seated all: item by item, it takes long."""
+MOST_FITTED, MOST_LOOKED_AT = 50_000, 7_000_000_000
+"""Nodes, and nodes times items, up to which best fit is tried where the other ways have seated all: it takes long."""
+FITTING_SHARE = 0.2
+"""Share of the time left that best fit may take where there are more nodes."""
 
 
 def spans_of(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
@@ -125,6 +128,11 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits, hedged: bool) -> 
             yield fitted.seats
         elif failure is not None:
             raise failure
+    elif rooms.topology.node_count * len(others) <= MOST_LOOKED_AT:
+        until = time.monotonic() + FITTING_SHARE * limits.seconds
+        with contextlib.suppress(NoRoomError):
+            if fitted := seat_first(seating, others, limits, until):
+                yield fitted.seats
     done = pack_zones(seating, zones, limits)
     if len(done) == len(zones):
         yield seating.seats
@@ -147,8 +155,10 @@ def _lay(seating: Seating, zone: int, items: Sequence[Item]) -> None:
     seating.lay(zone, (item for item in items if item.shape.form is None))
 
 
-def seat_first(seating: Seating, items: Sequence[Item], limits: Limits | None = None) -> Seating | None:
-    """Return a seating with more items, seated one by one; None once the limits say stop.
+def seat_first(
+    seating: Seating, items: Sequence[Item], limits: Limits | None = None, until: float = math.inf
+) -> Seating | None:
+    """Return a seating with more items, seated one by one; None once the limits say stop, or it is after ``until``.
 
     Whoever is left without room is seated before the others in the next attempt; in the end others make room.
 
@@ -160,7 +170,7 @@ def seat_first(seating: Seating, items: Sequence[Item], limits: Limits | None = 
         more = seating.copy()
         try:
             for item in order:
-                if limits is not None and limits.stopped:
+                if (limits is not None and limits.stopped) or time.monotonic() > until:
                     return None
                 seat_any(more, item)
             return more

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kalloc.place.nests import Nest
 from kalloc.place.sharing import Asked, Group, share
@@ -44,16 +45,26 @@ def _hosting(nest: Nest, asked: Asked, limits: Limits) -> tuple[Group, ...]:
 
 
 def hosted(groups: Iterable[Group], asked: Asked) -> bool:
-    """Tell whether groups have room for large items, each laid where least is left: odd ones where they fill up."""
-    rooms = sorted(sum(room for _, room in group) for group in groups)
-    for size in sorted(asked.large.elements(), key=lambda size: (size in asked.odd, size), reverse=True):
-        of = asked.divisor if size in asked.odd else 1
-        fits = [room for room in rooms if room >= size and (room - size) % of == 0]
-        if not fits:
-            return False
-        rooms.remove(fits[0])
-        rooms = sorted([*rooms, fits[0] - size])
-    return True
+    """Tell whether groups have room for large items."""
+    rooms = {number: sum(room for _, room in group) for number, group in enumerate(groups)}
+    large = list(asked.large.elements())
+    return len(list(hosts_of(rooms, large, asked.divisor))) == len(large)
+
+
+def hosts_of(rooms: Mapping[int, int], sizes: Iterable[int], divisor: int) -> Iterator[tuple[int, int]]:
+    """Yield groups of some rooms with the size of an item that each hosts, the one where least is left.
+
+    Those that are no multiples of the divisor come first, where they fill up to one; who finds no group is left out.
+    """
+    free = sorted((room, group) for group, room in rooms.items())
+    for size in sorted(sizes, key=lambda size: (size % divisor > 0, size), reverse=True):
+        of = divisor if size % divisor else 1
+        fits = ((room, group) for room, group in free if room >= size and (room - size) % of == 0)
+        if (found := next(fits, None)) is not None:
+            room, group = found
+            free.remove(found)
+            insort(free, (room - size, group))
+            yield group, size
 
 
 def _blocks(nest: Nest, asked: Asked, limits: Limits) -> Iterable[tuple[Sequence[int], Asked]]:

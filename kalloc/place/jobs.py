@@ -16,6 +16,8 @@ from kalloc.solver import Limits
 WORTH_BINS = 600
 """Bins of all stocks together from which on processes save more time than it takes to start them."""
 POLL_SECONDS = 0.05
+PATIENCE = 0.1
+"""Share of the time that jobs may take beyond the deadline to come to their end."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +52,26 @@ def pack_jobs(jobs: Sequence[Job], limits: Limits) -> list[Packing]:
             found.append(pack_job(job, limits, limits.seconds * count / left))
             left -= count
         return found
-    shares = [limits.seconds * min(1.0, workers * count / sum(bins)) for count in bins]
-    return _side_by_side(jobs, shares, workers, limits)
+    return _side_by_side(jobs, bins, workers, limits)
 
 
-def _side_by_side(jobs: Sequence[Job], shares: Sequence[float], workers: int, limits: Limits) -> list[Packing]:
+def _side_by_side(jobs: Sequence[Job], bins: Sequence[int], workers: int, limits: Limits) -> list[Packing]:
+    """Pack each job in a process, some at once; each has a share of the time that is left when it starts."""
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(workers)
+    pool, alone = ProcessPoolExecutor(workers), replace(limits, stop=None, threads=1)
+    running: dict[int, Any] = {}
+    found = {number: Packing((), +job.sizes, float("-inf")) for number, job in enumerate(jobs)}
+    waiting, patience = list(range(len(jobs))), limits.deadline + PATIENCE * limits.seconds
     try:
-        alone = replace(limits, stop=None, threads=1)
-        found = [pool.submit(pack_job, job, alone, share) for job, share in zip(jobs, shares, strict=True)]
-        while not limits.over and not all(future.done() for future in found):
+        while (running or waiting) and not limits.stopped and time.monotonic() < patience:
+            while waiting and len(running) < workers:
+                share = min(1.0, workers * bins[waiting[0]] / sum(bins[number] for number in waiting))
+                number = waiting.pop(0)
+                running[number] = pool.submit(pack_job, jobs[number], alone, limits.seconds * share)
             time.sleep(POLL_SECONDS)
-        return [_result(future, job) for future, job in zip(found, jobs, strict=True)]
+            for number in [number for number, future in running.items() if future.done()]:
+                found[number] = running.pop(number).result()
+        return list(found.values())
     finally:
         pool.shutdown(wait=False, kill_workers=True)
-
-
-def _result(future: Any, job: Job) -> Packing:
-    if future.done():
-        packing: Packing = future.result()
-        return packing
-    return Packing((), +job.sizes, float("-inf"))

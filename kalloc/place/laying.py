@@ -15,7 +15,7 @@ from kalloc.place.parts import seat_on_parts
 from kalloc.place.seating import Seating, by_choice
 from kalloc.place.shaping import seat_any
 from kalloc.place.states import TooManyStepsError
-from kalloc.place.yards import Yard, blocks_of, grouped, scopes, share_out, stock_of, yard_of
+from kalloc.place.yards import Yard, blocks_of, grouped, scopes, shares_of, stock_of, yard_of
 from kalloc.solver import Limits
 
 Waiting = dict[int, list[Item]]
@@ -93,8 +93,7 @@ def _batch(seating: Seating, zone: int, items: Sequence[Item], limits: Limits) -
         counts = Counter({size: len(members) for size, members in waiting.items()})
         yard = grouped(seating.rooms, yard_of(seating, zone, grain, scope), counts, limits)
         blocks = blocks_of(yard)
-        rooms = [sum(map(yard.room, block)) for block in blocks]
-        shares = share_out(counts, rooms)
+        shares = shares_of(yard, blocks, counts)
         taken = [(block, share) for block, share in zip(blocks, shares, strict=True) if share]
         try:
             stocks = [stock_of(seating.rooms, yard, block, share) for block, share in taken]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kalloc.place.fillings import Stock
-from kalloc.place.grouping import grouped_bins
+from kalloc.place.grouping import grouped_bins, hosts_of
 from kalloc.place.nests import BinAt, Nest
 from kalloc.place.residues import common_divisor, groups_of
 from kalloc.place.rooms import Rooms
@@ -187,6 +187,31 @@ def blocks_of(yard: Yard) -> list[list[int]]:
         blocks[block].append(parent)
         seen += len(bins)
     return [block for block in blocks if block]
+
+
+def shares_of(yard: Yard, blocks: Sequence[Sequence[int]], sizes: Counter[int]) -> list[Counter[int]]:
+    """Return what every block of a yard gets of some items.
+
+    Where parents are in groups, an item larger than any bin goes to the block of a group that holds it, and so does one
+    that is no multiple of what most are; the others may have what such items leave of groups, in these multiples.
+    """
+    if not yard.groups or len(blocks) == 1:
+        return share_out(sizes, [sum(map(yard.room, block)) for block in blocks])
+    block_of = {yard.groups[parent]: number for number, block in enumerate(blocks) for parent in block}
+    room: Counter[int] = Counter()
+    for parent, group in enumerate(yard.groups):
+        room[group] += yard.room(parent)
+    divisor, _ = common_divisor(sizes)
+    largest = max(sum(inside) for insides in yard.insides for inside in insides)
+    hosted, others = [Counter[int]() for _ in blocks], Counter(sizes)
+    for group, size in hosts_of(room, [size for size in sizes.elements() if size > largest or size % divisor], divisor):
+        hosted[block_of[group]][size] += 1
+        others[size] -= 1
+        room[group] -= size
+    rooms = [0 for _ in blocks]
+    for group, left in room.items():
+        rooms[block_of[group]] += left // divisor * divisor
+    return [one + other for one, other in zip(hosted, share_out(+others, rooms), strict=True)]
 
 
 def share_out(sizes: Mapping[int, int], rooms: Sequence[int]) -> list[Counter[int]]:

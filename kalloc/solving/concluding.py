@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from kalloc.errors import PlanRejectedError
 from kalloc.explain import explained
@@ -35,6 +36,7 @@ def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result
         raise PlanRejectedError([str(violation) for violation in violations])
     value = score(run.instance, plan, records)
     checked = time.monotonic()
+    run.limits = replace(run.limits, deadline=run.limits.deadline + (checked - checking))
     run.record(value.fragmentation, proven_everywhere(decision))
     levels, least, of_pairs = bound_levels(run, rooms.relaxed, decision, value)
     run.seconds["place"] = time.monotonic() - began - (checked - checking)

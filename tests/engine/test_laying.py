@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,9 +13,9 @@ import pytest
 from hypothesis import given
 
 from kalloc.instance import Hierarchy, Instance, Placed, Shape
-from kalloc.place import laying, yards
+from kalloc.place import engine, jobs, laying, yards
 from kalloc.place import states as states_module
-from kalloc.place.jobs import Job, pack_job
+from kalloc.place.jobs import Job, pack_job, pack_jobs
 from kalloc.place.laying import pack_zones
 from kalloc.place.packing import Packing
 from kalloc.place.rooms import Rooms
@@ -155,6 +156,47 @@ def test_no_block_gets_more_than_its_room_where_items_can_change_places() -> Non
         assert sum(shares, Counter[int]()) == sizes
         assert [sum(share.elements()) for share in shares] == rooms
     assert share_out({5: 2, 3: 1}, [8, 5]) == [Counter({5: 1, 3: 1}), Counter({5: 1})]
+
+
+def test_large_items_go_to_blocks_whose_groups_hold_them() -> None:
+    """Groups of 12 and 8 nodes in one block and two of 8 in another: items of 12 and 7 go where they fit exactly."""
+    insides: tuple[tuple[tuple[int, ...], ...], ...] = (((6,), (6,)), ((4,), (4,)), ((5,), (2,)), ((5,), (4,)))
+    domains = ((0, 1), (2, 3), (4, 5), (6, 7))
+    yard = yards.Yard(Scope(-1, 0, 1), 1, domains, insides, {}, groups=(0, 1, 2, 3))
+    first, second = yards.shares_of(yard, [[0, 1], [2, 3]], Counter({12: 1, 7: 1, 4: 4}))
+    assert (first, second) == (Counter({12: 1, 4: 2}), Counter({7: 1, 4: 2}))
+    assert yards.shares_of(yard, [[0, 1, 2, 3]], Counter({12: 1, 4: 2})) == [Counter({12: 1, 4: 2})]
+
+
+def test_processes_pack_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stocks packed by two processes come out in their order, as if they were packed one after the other."""
+    seating, waiting = Seating(Rooms.of(halves())), items(halves())
+    zones = {zone: [item for item in waiting if item.shape.zones[0] == {zone}] for zone in (0, 1)}
+    found = [laying._batch(seating, zone, members, Limits()) for zone, members in zones.items()]
+    several = [job for batch in found for job in batch.jobs] * 3
+    alone = pack_jobs(several, Limits(threads=1))
+    monkeypatch.setattr(jobs, "WORTH_BINS", 0)
+    assert pack_jobs(several, Limits(threads=2)) == alone
+    assert pack_jobs(several, Limits(threads=2, deadline=0.0)) == [
+        Packing((), +job.sizes, float("-inf")) for job in several
+    ]
+
+
+def test_large_instances_are_fitted_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Racks of 3, 4 and 5 nodes, projects of 4, 4 and 3: best fit seats each in one rack, end to end cuts two.
+
+    It ends without an answer once its time is up, or is left out where there are too many nodes and projects.
+    """
+    instance = asking([4, 4, 3], tuple(nodes(f"r{nodes_in}", 1, count=nodes_in) for nodes_in in (3, 4, 5)))
+    rooms, waiting, told = Rooms.of(instance), items(instance), list[int]()
+    assert engine.seat_first(Seating(rooms), waiting, Limits(), until=0.0) is None
+    monkeypatch.setattr(engine, "pack_zones", lambda *_: set())
+    monkeypatch.setattr(engine, "MOST_FITTED", 0)
+    engine.seat_all(rooms, waiting, {}, {}, Limits(deadline=time.monotonic() + 60), told.append)
+    assert len(told) == 2 and told[1] < told[0]
+    monkeypatch.setattr(engine, "MOST_LOOKED_AT", 0)
+    engine.seat_all(rooms, waiting, {}, {}, Limits(deadline=time.monotonic() + 60), told.append)
+    assert told[2:] == told[:1]
 
 
 WEIGHTS = {"site": 0, "hall": 9, "rack": 5, "node": 1}

@@ -44,8 +44,8 @@ MAY_KNOW = {
         *("solver", "verify"),
     },
     "whatif": {
-        *("allocate", "errors", "explain", "instance", "joint", "place", "plan", "slots", "solver", "solving"),
-        "verify",
+        *("allocate", "errors", "explain", "instance", "joint", "naming", "place", "plan", "slots", "solver"),
+        *("solving", "verify"),
     },
     "certificate": {"errors", "instance", "io", "plan", "verify"},
     "certify": {"certificate", "instance", "place", "plan", "solver", "verify"},

@@ -15,6 +15,8 @@ from kalloc.cli.explaining import sound
 from kalloc.cli.running import Run
 from kalloc.errors import Defect, InstanceError
 
+BEYOND = {"fragmentation": "at_most", "reserve": "at_least"}
+"""What a figure of a tier that is reached says of the best."""
 Rows = Sequence[Mapping[str, Any]]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Top = Annotated[int, typer.Option(min=1, help="Rows of a table to print at most.")]
@@ -115,13 +117,14 @@ def worth(
     from kalloc.whatif.worth import worth
 
     with Run(as_json).told():
-        whole = kalloc.io.load(instance) if plan is None else sound(instance, plan)[0]
+        whole, made = (kalloc.io.load(instance), None) if plan is None else sound(instance, plan)
         rows = [
             {
                 **{"rule": row.rule, "pool": row.pool, "kind": row.kind, "gpus": row.gpus, **row.tiers},
+                **{f"{name}_{BEYOND[name]}": value for name, value in row.reached.items()},
                 "not_sought": " ".join(row.not_sought),
             }
-            for row in worth(whole, time_limit)
+            for row in worth(whole, time_limit, made)
         ]
         _written(rows, out)
         _show({"steps": rows}, len(rows), as_json)

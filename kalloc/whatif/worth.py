@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,11 +17,15 @@ from kalloc.instance import ALL_KINDS, NodeGroup
 from kalloc.instance.rows import Row
 from kalloc.solver import Limits
 from kalloc.solving import solve
+from kalloc.verify import score
+from kalloc.whatif.equal import as_good
+from kalloc.whatif.nearest import nearest, reseated
 from kalloc.whatif.part import part_of
 from kalloc.whatif.settle import Settled, proven_tiers, settle
 
 if TYPE_CHECKING:
     from kalloc.instance import Cap, Instance, Quota
+    from kalloc.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,12 @@ class Worth:
     """The change of every tier; None where either value was not proven best, or not sought."""
     not_sought: tuple[str, ...]
     """Tiers that were left out: those that seats decide, of a large instance."""
+    reached: Mapping[str, Fraction | None] = field(default_factory=dict)
+    """Of those tiers what a plan that was put together has more than the plan at hand, where there is one.
+
+    It keeps every rule with the step, and is best on the tiers that the allocation decides: so a best plan comes to no
+    more fragmentation, and no less reserve.
+    """
 
 
 POLICY = frozenset({"limit", "budget", "power"})
@@ -79,17 +89,19 @@ def steps_of(instance: Instance) -> list[Step]:
     return found
 
 
-def worth(instance: Instance, time_limit: float = math.inf) -> Iterator[Worth]:
+def worth(instance: Instance, time_limit: float = math.inf, plan: Plan | None = None) -> Iterator[Worth]:
     """Yield what one step more of each rule is worth: the change of every tier between two solves proven best.
 
     Of a large instance only the parts that a rule can matter to are solved, which is exact: each once as it is, and
     once with the step; all of it where a tier does not add up over parts. What is not proven, or not reached in time,
-    has no figure, and tiers that seats decide are not sought.
+    has no figure, and tiers that seats decide are not sought; of a ``plan`` it is told what they come to when those
+    whom a step changes are seated anew, all others staying.
     """
     limits = Limits(deadline=time.monotonic() + time_limit)
-    book = _Whole(instance, limits) if instance.topology.node_count <= SMALL_NODES else _Parts(instance, limits)
+    book = _Whole(instance, limits) if instance.topology.node_count <= SMALL_NODES else _Parts(instance, limits, plan)
     for step in steps_of(instance):
-        yield Worth(step.rule, step.pool, step.kind, step.gpus, book.change(step), book.not_sought)
+        change = book.change(step)
+        yield Worth(step.rule, step.pool, step.kind, step.gpus, change, book.not_sought, book.reached(step, change))
 
 
 class _Whole:
@@ -106,6 +118,10 @@ class _Whole:
         after = self._values(step.apply(self.instance))
         return {name: _less(after.get(name), early) for name, early in self.before.items()}
 
+    def reached(self, step: Step, change: Mapping[str, Fraction | None]) -> dict[str, Fraction | None]:
+        """Return nothing: no tier is left out."""
+        return {}
+
     def _values(self, instance: Instance) -> dict[str, Fraction | None]:
         """Return the value of every tier that is proven best, given those before it."""
         values: dict[str, Fraction | None] = dict.fromkeys(instance.objective.names)
@@ -118,8 +134,10 @@ class _Whole:
 class _Parts:
     """Solves the allocation of the parts that a step can matter to."""
 
-    def __init__(self, instance: Instance, limits: Limits) -> None:
-        self.instance, self.limits = instance, limits
+    def __init__(self, instance: Instance, limits: Limits, plan: Plan | None) -> None:
+        self.instance, self.limits, self.plan = instance, limits, plan
+        self.granted = {} if plan is None else {(row.project, row.kind): row.gpus for row in plan.grants if row.gpus}
+        self.score = None if plan is None else score(instance, plan)
         self.part: dict[str, Instance] = {}
         self.before: dict[frozenset[str], Settled | None] = {}
         tiers = instance.objective.tiers
@@ -139,6 +157,39 @@ class _Parts:
             told = [gain[name] for gain in gains if name in gain]
             changes[name] = sum(told, Fraction(0)) if len(told) == len(gains) else None
         return changes
+
+    def reached(self, step: Step, change: Mapping[str, Fraction | None]) -> dict[str, Fraction | None]:
+        """Return what the tiers that seats decide come to beyond the plan; None where that is not known.
+
+        The plan must be best on the tiers that the allocation decides, and so must be what comes of it.
+        """
+        if self.plan is None or self.score is None:
+            return {}
+        changes = [change[name] for name in self.decided]
+        parts = list(self._parts(step)) if self.separable else [self.instance]
+        nothing: dict[str, Fraction | None] = dict.fromkeys(self.not_sought)
+        if None in changes or not all(self._best(part) for part in parts) or self.limits.over:
+            return nothing
+        same = self.constant and not any(changes)
+        if same and step.rule != "nodes":  # with a node more, projects may need fewer domains
+            return dict.fromkeys(self.not_sought, Fraction(0))
+        granted = dict(self.granted)
+        for part in parts if not same else ():
+            found = nearest(step.apply(part), granted, self.limits)
+            if found is None:
+                return nothing
+            granted = {key: gpus for key, gpus in granted.items() if key[0] not in part.project_of} | dict(found)
+        after = step.apply(self.instance)
+        plan = reseated(after, self.plan, granted)
+        if plan is None:
+            return nothing
+        tiers = score(after, plan).tiers
+        return {name: tiers[name] - self.score.tiers[name] for name in self.not_sought}
+
+    def _best(self, part: Instance) -> bool:
+        """Tell whether the plan grants a part as much on every tier as the best allocation that was found."""
+        before = self.before.get(frozenset(part.project_of))
+        return before is not None and before.proven and as_good(part, self.granted, before.granted)
 
     def _parts(self, step: Step) -> Iterable[Instance]:
         """Return the parts, without repetition, of the pools that the step's rule binds or whose nodes it adds to."""

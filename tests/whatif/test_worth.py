@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+import kalloc
 from kalloc.allocate.tiers import OF_SEATS
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import (
@@ -22,8 +23,12 @@ from kalloc.instance import (
     Quota,
     Tier,
 )
+from kalloc.solver import Limits
+from kalloc.verify import score
 from kalloc.whatif import worth as module
+from kalloc.whatif.nearest import nearest, reseated
 from kalloc.whatif.worth import steps_of, worth
+from tests.models.policies import sow_policy
 from tests.models.small import ask, make, nodes, sow
 
 FAMILY = (Pool(pool="top"), Pool(pool="a", parent="top"), Pool(pool="b", parent="top"))
@@ -165,3 +170,56 @@ def test_no_time() -> None:
     projects = (Project(project="p", pool="top"),)
     instance = make(inventory=(nodes("r", 2),), projects=projects, requests=(ask("p", 1, 4),))
     assert [row.tiers["merit"] for row in worth(instance, 0)] == [None]
+
+
+def reached(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Check what plans that were put together come to against plans solved whole; return how many were."""
+    try:
+        result = kalloc.solve(instance, threads=1)
+        whole = list(worth(instance))
+        monkeypatch.setattr(module, "SMALL_NODES", 0)
+        parts = list(worth(instance, plan=result.plan))
+    except (InfeasibleError, NoPlanError):
+        return 0
+    finally:
+        monkeypatch.undo()
+    found = 0
+    for one, other in zip(whole, parts, strict=True):
+        for name, beyond in other.reached.items():
+            change = one.tiers[name]
+            if beyond is not None and change is not None and result.solution == "proven":
+                assert beyond >= change if name == "fragmentation" else beyond <= change, (one.rule, name)
+                found += 1
+    return found
+
+
+def test_plans_that_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a step, nobody needs more fragmentation than a plan in which only those sit anew whom it changes."""
+    found = [reached(sow(seed, nodes=5, gpus=4, projects=5, levels=1), monkeypatch) for seed in range(12)]
+    assert sum(found) > 20
+    assert sum(reached(sow_policy(seed, 5, 4, 4, 2), monkeypatch) for seed in range(12)) > 10
+
+
+@pytest.mark.long
+def test_plans_that_are_put_together_on_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As above, on hundreds of instances."""
+    assert sum(reached(sow(seed, 5, 4, 5, 1 + seed % 3), monkeypatch) for seed in range(100, 400)) > 500
+    assert sum(reached(sow_policy(seed, 5, 4, 4, 2), monkeypatch) for seed in range(100, 400)) > 200
+
+
+def test_who_changes_sits_anew() -> None:
+    """p grows from 1 to 2 GPUs, one in each of two racks: a rack and a node too many; nobody else moves."""
+    instance = make(
+        pools=FAMILY,
+        quotas=(Quota(pool="a", kind="h", gpus=1),),
+        inventory=(nodes("r", 3), nodes("s", 3)),
+        projects=(Project(project="p", pool="a"), *(Project(project=name, pool="b", merit=9) for name in "qo")),
+        requests=(ask("p", 1, 2), ask("q", 2, 2), ask("o", 2, 2)),
+    )
+    plan = kalloc.solve(instance, threads=1).plan
+    more = instance.replace(quotas=(Quota(pool="a", kind="h", gpus=4),))
+    granted = nearest(more, {(row.project, row.kind): row.gpus for row in plan.grants}, Limits())
+    assert granted == {("p", "h"): 2, ("q", "h"): 2, ("o", "h"): 2}
+    after = reseated(more, plan, granted)
+    assert after is not None
+    assert score(more, after).fragmentation == score(instance, plan).fragmentation + 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from kalloc.allocate.fairness import proportional
 from kalloc.allocate.goals import GOALS, Goal
 from kalloc.allocate.lexicographic import NoAnswerError, Search
 from kalloc.allocate.model import Allocation
-from kalloc.allocate.tiers import OF_SEATS, prepare
-from kalloc.errors import KallocError
+from kalloc.allocate.tiers import OF_SEATS, prepare, settle
+from kalloc.errors import KallocError, NoPlanError
 from kalloc.instance import Objective, Tier
 from kalloc.instance.objective import SENSES
 from kalloc.joint import TooManyBundlesError, joint_model
@@ -24,14 +25,15 @@ from kalloc.place.flow import TooLargeError
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Limits, Status
 from kalloc.solving import solve
+from kalloc.whatif.levels import Levels, of_many
 from kalloc.whatif.settle import seatable, shaped
 from kalloc.whatif.thinning import THINNED, thinned
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
 
-TIERS = (*GOALS, "fairness", *sorted(OF_SEATS))
-"""Tiers that are one sum each; `fairness` with the rule `proportional`."""
+TIERS = (*GOALS, "ranked", "fairness", *sorted(OF_SEATS))
+"""Tiers between which there are fronts."""
 EXACT_VARIABLES = 8_000
 """Up to so many variables seats are decided in one exact model with the allocation."""
 EXACT_SHARE = 0.5
@@ -45,7 +47,10 @@ class Point:
     first: float
     second: float
     bound: float | None
-    """No plan that is no worse on the second tier is better than this on the first; None where that is not known."""
+    """No plan that is no worse on the second tier is better than this on the first; None where that is not known.
+
+    A tier of many values is told by how many of its first levels are kept (:mod:`kalloc.whatif.levels`).
+    """
 
     @property
     def gap(self) -> float | None:
@@ -65,21 +70,27 @@ def frontier(instance: Instance, between: tuple[str, str], points: int, time_lim
     neither tier depends on seats, the allocation decides; where that asks for shapes, points are seated. Else each is
     decided in one exact model where the instance is small enough. Of a larger one, projects are taken out of the plan,
     those first that scatter most for what they add, and the bound of a point is that of all plans. Points that another
-    one beats are left out.
+    one beats are left out. Of a tier of many values, points keep evenly fewer of the first levels.
 
     Raises:
-        KallocError: for tiers that are no sums, or that are not decided together at this size.
+        KallocError: for unknown tiers, or tiers that are not decided together at this size or in the time.
         InfeasibleError: when no plan can exist.
         NoPlanError: when none was found within the limits.
     """
     tiers = _tiers(instance, between)
     instance = instance.replace(objective=Objective(tiers=tiers))
     limits = Limits(deadline=time.monotonic() + time_limit)
+    if any(map(of_many, tiers)):
+        return _front(tiers, _levelled(instance, points, limits))
     try:
         found = list(_exact(instance, points, replace(limits, deadline=time.monotonic() + EXACT_SHARE * time_limit)))
     except (TooLargeError, TooManyBundlesError, NoAnswerError):
         found = []
-    found = found or list(_thinned(instance, points, limits))
+    return _front(tiers, found or _thinned(instance, points, limits))
+
+
+def _front(tiers: tuple[Tier, Tier], found: Iterable[Point]) -> list[Point]:
+    """Return the points that no other one beats, the best of the second tier first."""
     signs = [1 if SENSES[tier.name] == "max" else -1 for tier in tiers]
     best: list[Point] = []
     for point in sorted(found, key=lambda point: (-signs[1] * point.second, -signs[0] * point.first)):
@@ -96,10 +107,9 @@ def _tiers(instance: Instance, between: tuple[str, str]) -> tuple[Tier, Tier]:
         tiers = [known[name] if name in known else Tier(name=name) for name in between]
     except ValidationError:
         raise KallocError(message) from None
-    unset = any(tier.rule == "maxmin" or (tier.name == "reserve" and tier.level is None) for tier in tiers)
+    unset = any(tier.name == "reserve" and tier.level is None for tier in tiers)
     if tiers[0].name == tiers[1].name or unset or not {tier.name for tier in tiers} <= set(TIERS):
-        more = "the objective must say rule = proportional for fairness, and the level for reserve"
-        raise KallocError(f"{message}; {more}")
+        raise KallocError(f"{message}; the objective must say the level for reserve")
     return tiers[0], tiers[1]
 
 
@@ -128,6 +138,61 @@ def _exact(instance: Instance, points: int, limits: Limits) -> Iterator[Point]:
         if goals or _confirmed(instance, search, limits):
             reached = second.value(search.of(second.terms))
             yield Point(float(first.value(-best.value)), float(reached), float(first.value(-best.bound)))
+
+
+def _levelled(instance: Instance, points: int, limits: Limits) -> Iterator[Point]:
+    """Yield points that keep so many of the first levels of a tier of many values, the other tier at its best then.
+
+    Where both are of many values, the first levels of the second are kept.
+
+    Raises:
+        KallocError: when the tiers are not decided together at this size, or in the time.
+    """
+    tiers = instance.objective.tiers
+    kept, other = (tiers[1], tiers[0]) if of_many(tiers[1]) else (tiers[0], tiers[1])
+    try:
+        allocation, goals = _model(instance)
+        levels = Levels.of(allocation, kept, limits)
+        best = Levels.of(allocation, other, limits) if of_many(other) else None
+    except (TooLargeError, TooManyBundlesError):
+        names = f"{tiers[0].name!r} and {tiers[1].name!r}"
+        raise KallocError(f"no front between {names} at this size; give two tiers that need no seats") from None
+    except NoAnswerError as error:
+        if error.infeasible:
+            solve(instance, time_limit=limits.seconds)
+        raise NoPlanError("a tier of many values was not proven to its end; give more time") from None
+    rows, size = len(allocation.model.row_lower), allocation.model.size
+    sign, above = 1 if of_many(other) or SENSES[other.name] == "max" else -1, list[tuple[int, float]]()
+    for first in _allowed(levels.count, 0, points):
+        allocation.model.truncate(rows, size)
+        levels.keep(first)
+        search = Search(allocation, limits)
+        with suppress(NoAnswerError):
+            value, bound = _best(search, best) if best is not None else _most(search, _goal(allocation, other, goals))
+            if value is None or not (goals or _confirmed(instance, search, limits)):
+                continue
+            if first == 0:
+                settle(search, [kept], {})
+            most = min((more - 1 for more, worse in above if sign * worse < sign * value), default=levels.count)
+            number = levels.kept(search)
+            yield Point(value, number, bound) if kept is tiers[1] else Point(number, value, most)
+            above += [] if bound is None else [(first, bound)]
+
+
+def _most(search: Search, goal: Goal) -> tuple[float | None, float | None]:
+    """Return the most of a sum, which is kept, and its bound."""
+    answer = search.maximise(goal.terms)
+    if answer.value is None or not goal.exact:
+        return None, None
+    search.allocation.model.row(goal.terms, -answer.value, None)
+    return float(goal.value(-answer.value)), None if answer.bound is None else float(goal.value(-answer.bound))
+
+
+def _best(search: Search, levels: Levels) -> tuple[float | None, float | None]:
+    """Return how many of its first levels the best plan by a tier of many values keeps, twice where that is proven."""
+    [settled] = settle(search, [levels.tier], {})
+    number = levels.kept(search)
+    return number, number if settled.complete else None
 
 
 def _model(instance: Instance) -> tuple[Allocation, Mapping[str, Goal]]:

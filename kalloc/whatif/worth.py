@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from kalloc.allocate.tiers import OF_SEATS
@@ -53,12 +54,12 @@ class Worth:
     tiers: Mapping[str, Fraction | None]
     """The change of every tier; None where either value was not proven best, or not sought."""
     not_sought: tuple[str, ...]
-    """Tiers that were left out: those that seats decide, of a large instance."""
+    """Tiers that were left out: of a large instance the first that seats decide, and those after it."""
     reached: Mapping[str, Fraction | None] = field(default_factory=dict)
-    """Of those tiers what a plan that was put together has more than the plan at hand, where there is one.
+    """Of the first of those what a plan that was put together has more than the plan at hand, where there is one.
 
-    It keeps every rule with the step, and is best on the tiers that the allocation decides: so a best plan comes to no
-    more fragmentation, and no less reserve.
+    It keeps every rule with the step, and is best on the tiers before: so a best plan comes to no more fragmentation,
+    and no less reserve.
     """
 
 
@@ -141,8 +142,8 @@ class _Parts:
         self.part: dict[str, Instance] = {}
         self.before: dict[frozenset[str], Settled | None] = {}
         tiers = instance.objective.tiers
-        self.decided = [tier.name for tier in tiers if tier.name not in OF_SEATS]
-        self.not_sought = tuple(tier.name for tier in tiers if tier.name in OF_SEATS)
+        self.decided = [tier.name for tier in takewhile(lambda tier: tier.name not in OF_SEATS, tiers)]
+        self.not_sought = tuple(tier.name for tier in tiers[len(self.decided) :])
         self.separable = SUMS.issuperset(self.decided)
         """Whether the best of all is the best of each part."""
         self.constant = all(tier.of != "quota" for tier in tiers)
@@ -159,20 +160,21 @@ class _Parts:
         return changes
 
     def reached(self, step: Step, change: Mapping[str, Fraction | None]) -> dict[str, Fraction | None]:
-        """Return what the tiers that seats decide come to beyond the plan; None where that is not known.
+        """Return what the first tier that seats decide comes to beyond the plan; None where that is not known.
 
         The plan must be best on the tiers that the allocation decides, and so must be what comes of it.
         """
-        if self.plan is None or self.score is None:
+        if self.plan is None or self.score is None or not self.not_sought:
             return {}
+        name = self.not_sought[0]
         changes = [change[name] for name in self.decided]
         parts = list(self._parts(step)) if self.separable else [self.instance]
-        nothing: dict[str, Fraction | None] = dict.fromkeys(self.not_sought)
+        nothing: dict[str, Fraction | None] = {name: None}
         if None in changes or not all(self._best(part) for part in parts) or self.limits.over:
             return nothing
         same = self.constant and not any(changes)
         if same and step.rule != "nodes":  # with a node more, projects may need fewer domains
-            return dict.fromkeys(self.not_sought, Fraction(0))
+            return {name: Fraction(0)}
         granted = dict(self.granted)
         for part in parts if not same else ():
             found = nearest(step.apply(part), granted, self.limits)
@@ -183,8 +185,7 @@ class _Parts:
         plan = reseated(after, self.plan, granted)
         if plan is None:
             return nothing
-        tiers = score(after, plan).tiers
-        return {name: tiers[name] - self.score.tiers[name] for name in self.not_sought}
+        return {name: score(after, plan).tiers[name] - self.score.tiers[name]}
 
     def _best(self, part: Instance) -> bool:
         """Tell whether the plan grants a part as much on every tier as the best allocation that was found."""

@@ -114,6 +114,6 @@ def test_other_tiers() -> None:
     """Tiers between which no front is known are refused by name."""
     with pytest.raises(KallocError, match="no front between 'merit' and 'luck'"):
         frontier(kalloc.load("instances/tiny/cap"), ("merit", "luck"), 3, 60)
-    for between in (("merit", "merit"), ("merit", "fairness"), ("ranked", "merit"), ("merit", "reserve")):
+    for between in (("merit", "merit"), ("merit", "reserve")):
         with pytest.raises(KallocError, match="no front between"):
             frontier(kalloc.load("instances/tiny/cap"), between, 3, 60)

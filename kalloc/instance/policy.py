@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -46,6 +46,8 @@ class PowerDomain:
     """Watts that the projects' GPUs may draw: the limit less idle power and background; negative where that is over."""
 
 
+FORM_RULES = frozenset({"segment", "spread", "whole", "exclusive"})
+"""Rules that say how the GPUs of one project must lie."""
 FREE = 2**40
 """More GPUs than any domain has: no bound."""
 
@@ -172,9 +174,10 @@ class Policy:
             found.setdefault(row.project, []).append(row)
         return {project: tuple(rows) for project, rows in found.items()}
 
-    def form(self, project: str, node: int) -> Form:
-        """Return the form of a project's GPUs, whatever it prefers; whole nodes have a multiple of ``node`` GPUs."""
-        shapes, count = self.shapes_of.get(project, ()), len(self.instance.topology.levels)
+    def form(self, project: str, node: int, rules: Container[str] = FORM_RULES) -> Form:
+        """Return the form of a project's GPUs by some rules; whole nodes have a multiple of ``node`` GPUs."""
+        shapes = [row for row in self.shapes_of.get(project, ()) if row.shape in rules]
+        count = len(self.instance.topology.levels)
         multiple, most = [1] * count, [FREE] * count
         for row in shapes:
             level, amount = self.level(row), row.amount or 1

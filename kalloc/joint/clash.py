@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kalloc.instance import Instance
+from kalloc.instance.policy import FORM_RULES
 from kalloc.joint.bundles import TooManyBundlesError
 from kalloc.joint.solve import solve_joint
 from kalloc.place.flow import TooLargeError
@@ -20,6 +21,8 @@ def seating_clash(instance: Instance, size: int, limits: Limits) -> list[str]:
     sentences |= {("stays", name): f"project {name!r} keeps GPUs where they are" for name in instance.stays}
     whole = {name: row.level for name, row in stuck.items() if row.level is not None}
     sentences |= {("level", name): f"project {name!r} must sit in one {level}" for name, level in whole.items()}
+    shapes = {(row.shape, row.project) for row in instance.shapes if row.shape in FORM_RULES and row.project in stuck}
+    sentences |= {(rule, name): f"project {name!r} must have its GPUs in this shape" for rule, name in sorted(shapes)}
     kept = set(sentences)
     for requirement in sentences:
         if _unseatable(instance, kept - {requirement}, size, limits):
@@ -42,7 +45,8 @@ def _unseatable(instance: Instance, kept: set[tuple[str, str]], size: int, limit
     placed = [
         row.model_copy(update={"movable": row.movable or ("stays", row.project) not in kept}) for row in instance.placed
     ]
-    fewer = instance.replace(projects=tuple(projects), placed=tuple(placed))
+    shapes = (row for row in instance.shapes if row.shape not in FORM_RULES or (row.shape, row.project) in kept)
+    fewer = instance.replace(projects=tuple(projects), placed=tuple(placed), shapes=tuple(shapes))
     try:
         status, _ = solve_joint(fewer, Rooms.of(fewer), {}, size, limits)
     except (TooLargeError, TooManyBundlesError):

@@ -1,4 +1,4 @@
-"""Lower bounds of two or three neighbouring levels at once, and the best sum of bounds over all levels.
+"""Lower bounds of two to four neighbouring levels at once, and the best sum of bounds over all levels.
 
 Each level alone is a bound, and so is each run of levels; levels that are counted once add up.
 """
@@ -18,6 +18,7 @@ from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.large import three_levels
 from kalloc.place.nests import Nest
+from kalloc.place.pieces import Costs, Parent, four_levels
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.sharing import Asked, share
@@ -28,13 +29,15 @@ FEW = 0.1
 """Share of what a plan spans beyond the need below which three levels are not looked at."""
 
 Run = tuple[int, ...]
-"""Two or three levels, coarse to fine, each the next finer one that costs something."""
+"""Two to four levels, coarse to fine, each the next finer one that costs something."""
 
 
 def runs_of(weights: Sequence[int]) -> list[Run]:
-    """Return the pairs of neighbouring levels that cost something, then the threes of them."""
+    """Return the pairs of neighbouring levels that cost something, then the coarsest four, then the threes of them."""
     costly = [level for level, weight in enumerate(weights) if weight > 0]
-    return [tuple(costly[at : at + count]) for count in (2, 3) for at in range(len(costly) - count + 1)]
+    four = [tuple(costly[:4])] if len(costly) > 3 else []
+    pairs, threes = ([tuple(costly[at : at + count]) for at in range(len(costly) - count + 1)] for count in (2, 3))
+    return [*pairs, *four, *threes]
 
 
 def fewest_run(
@@ -55,7 +58,7 @@ def fewest_run(
     found = Proven(sum(cost_of.values()), {})
     if limits.over or sum(reached.values()) <= found.least:
         return found
-    worth = FEW * (sum(reached.values()) - found.least) if len(run) > 2 else 0
+    worth = FEW * (sum(reached.values()) - found.least) if len(run) == 3 else 0
 
     def beyond(component: Component) -> tuple[Zones, int]:
         least = sum(cost_of[seen.project] for seen in component.members)
@@ -84,6 +87,10 @@ def _component_run(rooms: Rooms, component: Component, run: Run, enough: int, li
     total = 0
     for kind, sizes in sizes_of.items():
         zones = zones_of[kind]
+        if len(run) == 4:
+            costs = Costs(*(rooms.topology.weights[level] for level in run))
+            total += four_levels(_parents(rooms, zones, run), costs, sizes, limits)
+            continue
         bound = _kind_run(rooms, zones, sizes, run, enough, limits)
         total += bound if bound >= enough else max(bound, _shared_run(rooms, zones, sizes, run, limits))
     return total
@@ -105,6 +112,17 @@ def _shared_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limit
     if inside or sum(sum(bins) % asked.divisor for bins in nest.bins) <= asked.slack:
         return 0
     return once + share(nest, asked, limits).bound
+
+
+def _parents(rooms: Rooms, zones: Zones, run: Run) -> list[Parent]:
+    """Return the domains of the second of four levels, with the rooms of the children of every bin in them."""
+    room = np.bincount(rooms.topology.domain[run[3]], weights=rooms.open(zones)).astype(np.int64)
+    bin_of, parent_of, region_of = (rooms.above(run[3], level) for level in run[2::-1])
+    inside: dict[tuple[int, int], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for child in np.flatnonzero(room).tolist():
+        parent = int(region_of[child]), int(parent_of[child])
+        inside[parent][int(bin_of[child])].append(int(room[child]))
+    return [Parent(region, tuple(map(tuple, bins.values()))) for (region, _), bins in inside.items()]
 
 
 def _nest(rooms: Rooms, zones: Zones, run: Run) -> Nest:

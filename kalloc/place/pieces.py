@@ -1,0 +1,329 @@
+"""Bins that must share items, in parents, seen over four levels at once: region, parent, bin and child.
+
+Where all sizes are multiples of *g*, bins that share items with each other and with nobody else are a group whose rooms
+add up to a multiple of *g*, but for what may be wasted. What a group has in one parent is a *piece*. A group costs its
+items one domain less than it has, at every level; a large item, which needs several bins anyhow, makes up for some of
+them, but pays for the children that it needs there. So every parent is divided into pieces in all ways, by dynamic
+programming over sets of its bins; pieces of several parents are joined by walks over what they add up to modulo *g*.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+from typing import NamedTuple
+
+import numpy as np
+
+from kalloc.solver import Limits, Model, Terms, solve_scip
+
+MOST_BINS = 8
+"""Bins of a parent of which all sets are looked at."""
+MOST_PARENTS = 48
+"""Parents of which some bin's room is no multiple."""
+MOST_WASTED = 12
+"""Units that may be wasted at most."""
+MAX_MODULUS = 16
+"""Residues that are told apart at most."""
+MAX_NODES = 50
+"""Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
+SCALE = 2**20
+"""Gains by share are counted in fractions of so much."""
+FINE = 100
+"""Costs are given to the solver in fractions of so much."""
+NEVER = 2**60
+"""What cannot be costs so much."""
+
+
+class Costs(NamedTuple):
+    """What an item pays for a domain of each level."""
+
+    region: int
+    parent: int
+    bin: int
+    child: int
+
+
+class Parent(NamedTuple):
+    """A parent: its region, and the rooms of the children of every bin."""
+
+    region: int
+    bins: tuple[tuple[int, ...], ...]
+
+    @property
+    def rooms(self) -> list[int]:
+        """Rooms of the bins."""
+        return [sum(children) for children in self.bins]
+
+
+class Way(NamedTuple):
+    """How a parent may be divided: how many pieces are parts of larger groups, what is wasted inside, residues."""
+
+    pieces: int
+    """One, two, or three for any more, which are seen as one."""
+    wasted: int
+    residues: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Market:
+    """All parents and all items."""
+
+    parents: tuple[Parent, ...]
+    costs: Costs
+    sizes: Mapping[int, int]
+
+    @cached_property
+    def divisor(self) -> int:
+        """What all sizes are multiples of."""
+        return gcd(*self.sizes)
+
+    @cached_property
+    def unit(self) -> int:
+        """What the divisor and all rooms are multiples of."""
+        return gcd(self.divisor, *(room for parent in self.parents for room in parent.rooms))
+
+    @cached_property
+    def modulus(self) -> int:
+        """How many residues there are, in units."""
+        return self.divisor // self.unit
+
+    @cached_property
+    def slack(self) -> int:
+        """Units that all items leave over."""
+        room = sum(sum(parent.rooms) for parent in self.parents)
+        return (room - sum(size * count for size, count in self.sizes.items())) // self.unit
+
+    @cached_property
+    def needs(self) -> dict[int, tuple[int, ...]]:
+        """Per size the fewest regions, parents, bins and children that hold so much."""
+        by_region: Counter[int] = Counter()
+        for parent in self.parents:
+            by_region[parent.region] += sum(parent.rooms)
+        rooms = [
+            list(by_region.values()),
+            [sum(parent.rooms) for parent in self.parents],
+            [room for parent in self.parents for room in parent.rooms],
+            [room for parent in self.parents for children in parent.bins for room in children],
+        ]
+        offers = [np.cumsum(sorted(found, reverse=True)) for found in rooms]
+        return {size: tuple(int(offer.searchsorted(size)) + 1 for offer in offers) for size in self.sizes}
+
+    @cached_property
+    def least(self) -> int:
+        """What all items need."""
+        return sum(
+            count * sum(cost * need for cost, need in zip(self.costs, self.needs[size], strict=True))
+            for size, count in self.sizes.items()
+        )
+
+    @cached_property
+    def gains(self) -> dict[int, int]:
+        """Per size of items that need several bins, what they pay beyond one region, parent and bin; and for children.
+
+        So much less is beyond the need where they are in a group.
+        """
+        found = {}
+        for size, need in self.needs.items():
+            if need[2] > 1:
+                more = sum(cost * (count - 1) for cost, count in zip(self.costs[:3], need, strict=False))
+                found[size] = more + self.costs.child * need[3]
+        return found
+
+    @cached_property
+    def together(self) -> list[int]:
+        """The most that such items of so much together gain, or less, for every amount that a parent may hold."""
+        most = max(sum(parent.rooms) for parent in self.parents)
+        best = [0] * (most + 1)
+        for amount in range(1, most + 1):
+            others = (best[amount - size] + gain for size, gain in self.gains.items() if size <= amount)
+            best[amount] = max(best[amount - 1], *others, 0)
+        return best
+
+    @cached_property
+    def share(self) -> int:
+        """The most that a GPU of such an item gains, in units of 1 / SCALE, rounded up."""
+        return max((-(-gain * SCALE // size) for size, gain in self.gains.items()), default=0)
+
+    def residue(self, room: int) -> int:
+        """Return what some room adds to a walk."""
+        return room // self.unit % self.modulus
+
+    def matters(self, parent: Parent) -> bool:
+        """Tell whether some bin's room is no multiple, or a large item could gain more in it than it costs to enter."""
+        return any(self.residue(room) for room in parent.rooms) or any(
+            self.shared(children) > self.costs.bin * SCALE for children in parent.bins
+        )
+
+    def shared(self, children: Sequence[int]) -> int:
+        """Return the most that shares of large items in some children gain, less what these cost, by 1 / SCALE."""
+        return sum(max(0, self.share * room - self.costs.child * SCALE) for room in children)
+
+
+class Pieces:
+    """The bins of a parent in pieces; sets of bins are numbers, bit by bit. Costs are in units of 1 / SCALE."""
+
+    def __init__(self, market: Market, parent: Parent) -> None:
+        self.market, self.every = market, 2 ** len(parent.bins) - 1
+        rooms = parent.rooms
+        self.residue, self.inside, self.across = [0], [0], [NEVER]
+        for bins in range(1, self.every + 1):
+            members = [at for at in range(len(rooms)) if bins >> at & 1]
+            children = sorted((room for at in members for room in parent.bins[at]), reverse=True)
+            plain = market.costs.bin * (len(members) - 1)
+            self.residue.append(market.residue(sum(rooms[at] for at in members)))
+            self.inside.append(max(0, plain - self._hosted(children)) * SCALE)
+            self.across.append(plain * SCALE - market.shared(children))
+
+    def _hosted(self, children: Sequence[int]) -> int:
+        """Return the most that large items gain which lie whole in some children, less what these cost."""
+        room, best = 0, 0
+        for count, more in enumerate(children, 1):
+            room += more
+            best = max(best, self.market.together[room] - self.market.costs.child * count)
+        return best
+
+    def ways(self) -> dict[Way, int]:
+        """Return what every way to divide the parent costs at least."""
+        most = min(self.market.slack, MOST_WASTED)
+        apart, any_across = self._apart(most), self._any_across()
+        best: dict[Way, int] = defaultdict(lambda: NEVER)
+        for wasted, inside in enumerate(apart):
+            if inside[self.every] < NEVER:
+                best[Way(0, wasted, ())] = inside[self.every]
+            for bins in range(1, self.every + 1):
+                rest = inside[self.every ^ bins]
+                if rest == NEVER:
+                    continue
+                for pieces, cost in ((1, self.across[bins]), (3, any_across[bins])):
+                    way = Way(pieces, wasted, (self.residue[bins],))
+                    best[way] = min(best[way], rest + cost)
+                for one in _halves(bins):
+                    pair = sorted((self.residue[one], self.residue[bins ^ one]))
+                    way = Way(2, wasted, tuple(pair))
+                    best[way] = min(best[way], rest + self.across[one] + self.across[bins ^ one])
+        return dict(best)
+
+    def _apart(self, most: int) -> list[list[int]]:
+        """Return what every set of bins costs in groups inside the parent, by what they waste together."""
+        best = [[NEVER] * (self.every + 1) for _ in range(most + 1)]
+        best[0][0] = 0
+        for bins in range(1, self.every + 1):
+            for one in (*_halves(bins), bins):
+                for wasted in range(self.residue[one], most + 1):
+                    cost = best[wasted - self.residue[one]][bins ^ one] + self.inside[one]
+                    best[wasted][bins] = min(best[wasted][bins], cost)
+        return best
+
+    def _any_across(self) -> list[int]:
+        """Return what every set of bins costs in pieces of larger groups, however many."""
+        best = [0]
+        for bins in range(1, self.every + 1):
+            best.append(min(best[bins ^ one] + self.across[one] for one in (*_halves(bins), bins)))
+        return best
+
+
+def _halves(bins: int) -> Iterator[int]:
+    """Yield the true subsets of a set that have its lowest member."""
+    lowest = bins & -bins
+    rest = bins ^ lowest
+    subset = rest
+    while subset:
+        subset = (subset - 1) & rest
+        yield subset | lowest
+
+
+def four_levels(parents: Sequence[Parent], costs: Costs, sizes: Mapping[int, int], limits: Limits) -> int:
+    """Return a lower bound of what all items pay for regions, parents, bins and children.
+
+    It is more than what they need only where bins must share, parents have few bins and not many of them matter.
+
+    Args:
+        parents: all parents, with all their bins.
+        costs: what an item pays for a domain of each level.
+        sizes: how many items there are of each size.
+        limits: of the solve.
+    """
+    market = Market(tuple(parents), costs, sizes)
+    rooms = [room for parent in parents for room in parent.rooms]
+    wasted = sum(map(market.residue, rooms))
+    if market.modulus > MAX_MODULUS or not 0 <= market.slack <= MOST_WASTED or wasted <= market.slack:
+        return market.least
+    seen = [parent for parent in parents if market.matters(parent)]
+    if len(seen) > MOST_PARENTS or max(len(parent.bins) for parent in seen) > MOST_BINS or limits.over:
+        return market.least
+    joins = _Joins(market)
+    for parent in seen:
+        joins.divide(parent)
+    joins.close()
+    answer = solve_scip(joins.model, limits, nodes=MAX_NODES)
+    return market.least + max(0, -(-(answer.bound or 0) // FINE))
+
+
+class _Joins:
+    """The model: one way for every parent, and walks that join pieces of several of them."""
+
+    def __init__(self, market: Market) -> None:
+        self.market, self.model = market, Model()
+        self.most = MOST_BINS * len(market.parents)
+        self.pieces: Terms = []
+        self.joins: Terms = []
+        self.waste: Terms = []
+        self.found: dict[tuple[int, int], Terms] = defaultdict(list)
+        """Pieces by region and residue."""
+        self.balance: dict[tuple[int | None, int], Terms] = defaultdict(list)
+
+    def divide(self, parent: Parent) -> None:
+        """Add a parent with all ways to divide it."""
+        chosen: Terms = []
+        for way, cost in Pieces(self.market, parent).ways().items():
+            column = self.model.variable(0, 1, cost * FINE // SCALE)
+            chosen.append((column, 1))
+            self.pieces.append((column, way.pieces))
+            self.waste.append((column, way.wasted))
+            for residue in way.residues:
+                self.found[parent.region, residue].append((column, 1))
+        self.model.row(chosen, 1, 1)
+
+    def close(self) -> None:
+        """Let walks join pieces, end with some waste, and go on in other regions.
+
+        Groups of at least two pieces have a join for every two of them. A group of one piece is none; there may seem
+        to be some where parents that do not matter are left out, and these pay for a parent at least.
+        """
+        costs, regions = self.market.costs, sorted({region for region, _ in self.found})
+        for (region, residue), pieces in sorted(self.found.items()):
+            self._steps(region, residue, pieces)
+        for region in regions:
+            for at in range(1, self.market.modulus):
+                outside = self.model.variable(0, self.most)
+                back = self.model.variable(0, self.most, costs.region * FINE)
+                self.balance[region, at] += [(outside, -1), (back, 1)]
+                self.balance[None, at] += [(outside, 1), (back, -1)]
+                if at <= self.market.slack:
+                    end = self.model.variable(0, self.most)
+                    self.balance[region, at].append((end, -1))
+                    self.waste.append((end, at))
+        for terms in self.balance.values():
+            self.model.row(terms, 0, 0)
+        self.model.row(self.waste, None, self.market.slack)
+        more = self.model.variable(0, 3 * self.most, min(costs.parent, (costs.parent + costs.bin) // 2) * FINE)
+        half = [(column, -pieces) for column, pieces in self.pieces if pieces]
+        self.model.row([*((column, 2) for column, _ in self.joins), (more, 1), *half], 0, None)
+
+    def _steps(self, region: int, residue: int, pieces: Terms) -> None:
+        """Let every piece of a region and a residue be a step of a walk: the first, or joined to those before."""
+        costs, steps = self.market.costs, []
+        for at in range(self.market.modulus):
+            target = (at + residue) % self.market.modulus
+            column = self.model.variable(0, self.most, (costs.parent + costs.bin) * FINE if at else 0)
+            steps.append((column, 1))
+            if at:
+                self.joins.append((column, 1))
+                self.balance[region, at].append((column, -1))
+            if target:
+                self.balance[region, target].append((column, 1))
+        self.model.row([*steps, *((column, -factor) for column, factor in pieces)], 0, 0)

@@ -2,7 +2,7 @@
 
 Some items must then be pieced together. A group of part-taken nodes whose rooms add up to a multiple of a node holds an
 item to the last GPU, and leaves whole nodes to the others. Groups that cost least, in one unit where that can be, are
-chosen by an integer program: a packing of sets.
+chosen by an integer program: a packing of sets. Where larger items take up part-taken nodes at less cost, they do.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from math import comb
 
 import numpy as np
 
+from kalloc.place.fillers import Taken, fillers
 from kalloc.place.items import Item
 from kalloc.place.seating import Seating
 from kalloc.solver import Limits, Model, Terms, solve_scip
@@ -49,15 +50,37 @@ def seat_on_parts(seating: Seating, zone: int, items: Sequence[Item], limits: Li
     for item in items:
         if item.shape.form is None:
             waiting[item.shape.gpus].append(item)
+    ways = [fillers(seating, zone, waiting, limits), list(_by_nodes(seating, nodes, waiting, missing, node, limits))]
+    weight = sum(seating.rooms.topology.weights)
+
+    def cost(way: Sequence[Taken]) -> int:
+        return sum(taken.beyond for taken in way) + weight * max(0, missing - sum(taken.parts for taken in way))
+
+    best = min(ways, key=cost)
+    for taken in best:
+        for at, gpus in taken.seats.items():
+            seating.put(taken.item, at, gpus)
+    seated = {taken.item.project for taken in best}
+    return [item for item in items if item.project not in seated]
+
+
+def _by_nodes(
+    seating: Seating,
+    nodes: Mapping[Place, Sequence[int]],
+    waiting: Mapping[int, Sequence[Item]],
+    missing: int,
+    node: int,
+    limits: Limits,
+) -> Iterator[Taken]:
+    """Yield items that lie on part-taken nodes alone."""
+    weights = seating.rooms.topology.weights
+    free = {place: list(alike) for place, alike in nodes.items()}
+    left = {size: list(members) for size, members in waiting.items()}
     counts = {place: len(alike) for place, alike in nodes.items()}
     sizes = {size: len(members) for size, members in waiting.items()}
-    seated = set()
-    for group in _chosen(seating.rooms.topology.weights, counts, sizes, missing, node, limits):
-        item = waiting[_room(group)].pop()
-        seated.add(item.project)
-        for place in group:
-            seating.put(item, nodes[place].pop(), place[-1])
-    return [item for item in items if item.project not in seated]
+    for group in _chosen(weights, counts, sizes, missing, node, limits):
+        item = left[_room(group)].pop()
+        yield Taken(item, {free[place].pop(): place[-1] for place in group}, _cost(weights, group, node), _room(group))
 
 
 def _part_taken(seating: Seating, zone: int, node: int) -> dict[Place, list[int]]:

@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kalloc.solver import Limits, Model, Terms, solve_scip
+from kalloc.place.nests import Net, Node
+from kalloc.place.rooms import Rooms
+from kalloc.solver import Ids, Limits, Terms, solve_scip
 
 MOST_BINS = 8
 """Bins of a parent of which all sets are looked at."""
@@ -68,6 +70,20 @@ class Way(NamedTuple):
     residues: tuple[int, ...]
 
 
+def parents_in(rooms: Rooms, room: Ids, levels: Sequence[int]) -> tuple[list[Parent], list[list[int]]]:
+    """Return the domains of the second of four levels as parents, and which domains their bins are.
+
+    ``room`` has the free GPUs of every node.
+    """
+    free = np.bincount(rooms.topology.domain[levels[3]], weights=room).astype(np.int64)
+    bin_of, parent_of, region_of = (rooms.above(levels[3], level) for level in levels[2::-1])
+    inside: dict[tuple[int, int], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for child in np.flatnonzero(free).tolist():
+        inside[int(region_of[child]), int(parent_of[child])][int(bin_of[child])].append(int(free[child]))
+    parents = [Parent(region, tuple(map(tuple, bins.values()))) for (region, _), bins in inside.items()]
+    return parents, [list(bins) for bins in inside.values()]
+
+
 @dataclass(frozen=True)
 class Market:
     """All parents and all items."""
@@ -75,6 +91,8 @@ class Market:
     parents: tuple[Parent, ...]
     costs: Costs
     sizes: Mapping[int, int]
+    plain: bool = False
+    """Whether it is left out of account that large items need several bins anyhow."""
 
     @cached_property
     def divisor(self) -> int:
@@ -127,7 +145,7 @@ class Market:
         So much less is beyond the need where they are in a group.
         """
         found = {}
-        for size, need in self.needs.items():
+        for size, need in self.needs.items() if not self.plain else ():
             if need[2] > 1:
                 more = sum(cost * (count - 1) for cost, count in zip(self.costs[:3], need, strict=False))
                 found[size] = more + self.costs.child * need[3]
@@ -147,6 +165,15 @@ class Market:
     def share(self) -> int:
         """The most that a GPU of such an item gains, in units of 1 / SCALE, rounded up."""
         return max((-(-gain * SCALE // size) for size, gain in self.gains.items()), default=0)
+
+    @cached_property
+    def shared_out(self) -> bool:
+        """Whether bins must share, parents have few bins, and not many of them matter."""
+        wasted = sum(self.residue(room) for parent in self.parents for room in parent.rooms)
+        if self.modulus > MAX_MODULUS or not 0 <= self.slack <= MOST_WASTED or wasted <= self.slack:
+            return False
+        seen = [parent for parent in self.parents if self.matters(parent)]
+        return len(seen) <= MOST_PARENTS and max(len(parent.bins) for parent in seen) <= MOST_BINS
 
     def residue(self, room: int) -> int:
         """Return what some room adds to a walk."""
@@ -186,29 +213,49 @@ class Pieces:
             best = max(best, self.market.together[room] - self.market.costs.child * count)
         return best
 
+    @cached_property
     def ways(self) -> dict[Way, int]:
-        """Return what every way to divide the parent costs at least."""
-        most = min(self.market.slack, MOST_WASTED)
-        apart, any_across = self._apart(most), self._any_across()
-        best: dict[Way, int] = defaultdict(lambda: NEVER)
-        for wasted, inside in enumerate(apart):
-            if inside[self.every] < NEVER:
-                best[Way(0, wasted, ())] = inside[self.every]
-            for bins in range(1, self.every + 1):
-                rest = inside[self.every ^ bins]
-                if rest == NEVER:
-                    continue
-                for pieces, cost in ((1, self.across[bins]), (3, any_across[bins])):
-                    way = Way(pieces, wasted, (self.residue[bins],))
-                    best[way] = min(best[way], rest + cost)
-                for one in _halves(bins):
-                    pair = sorted((self.residue[one], self.residue[bins ^ one]))
-                    way = Way(2, wasted, tuple(pair))
-                    best[way] = min(best[way], rest + self.across[one] + self.across[bins ^ one])
-        return dict(best)
+        """What every way to divide the parent costs at least."""
+        best: dict[Way, int] = {}
+        for way, cost, _, _ in self._all_ways():
+            best[way] = min(best.get(way, NEVER), cost)
+        return best
 
-    def _apart(self, most: int) -> list[list[int]]:
-        """Return what every set of bins costs in groups inside the parent, by what they waste together."""
+    def divided(self, way: Way) -> tuple[list[int], list[int]]:
+        """Return the sets of bins that are groups inside the parent, and the pieces of larger groups."""
+        inside, shared = next((rest, shared) for of, cost, rest, shared in self._all_ways()
+                              if of == way and cost == self.ways[way])  # fmt: skip
+        found, wasted = [], way.wasted
+        while inside:
+            for one in (*_halves(inside), inside):
+                left = wasted - self.residue[one]
+                if left >= 0 and self._apart[wasted][inside] == self._apart[left][inside ^ one] + self.inside[one]:
+                    break
+            found.append(one)
+            inside, wasted = inside ^ one, left
+        return found, shared
+
+    def _all_ways(self) -> Iterator[tuple[Way, int, int, list[int]]]:
+        """Yield ways to divide the parent, what they cost, the bins of groups inside, and pieces of larger groups."""
+        for wasted, inside in enumerate(self._apart):
+            if inside[self.every] < NEVER:
+                yield Way(0, wasted, ()), inside[self.every], self.every, []
+            for bins in range(1, self.every + 1):
+                rest = self.every ^ bins
+                if inside[rest] == NEVER:
+                    continue
+                residues = (self.residue[bins],)
+                yield Way(1, wasted, residues), inside[rest] + self.across[bins], rest, [bins]
+                yield Way(3, wasted, residues), inside[rest] + self._any_across[bins], rest, [bins]
+                for one in _halves(bins):
+                    pair = sorted((one, bins ^ one), key=lambda bins: self.residue[bins])
+                    way = Way(2, wasted, tuple(self.residue[bins] for bins in pair))
+                    yield way, inside[rest] + self.across[pair[0]] + self.across[pair[1]], rest, pair
+
+    @cached_property
+    def _apart(self) -> list[list[int]]:
+        """What every set of bins costs in groups inside the parent, by what they waste together."""
+        most = min(self.market.slack, MOST_WASTED)
         best = [[NEVER] * (self.every + 1) for _ in range(most + 1)]
         best[0][0] = 0
         for bins in range(1, self.every + 1):
@@ -218,8 +265,9 @@ class Pieces:
                     best[wasted][bins] = min(best[wasted][bins], cost)
         return best
 
+    @cached_property
     def _any_across(self) -> list[int]:
-        """Return what every set of bins costs in pieces of larger groups, however many."""
+        """What every set of bins costs in pieces of larger groups, however many."""
         best = [0]
         for bins in range(1, self.every + 1):
             best.append(min(best[bins ^ one] + self.across[one] for one in (*_halves(bins), bins)))
@@ -248,82 +296,85 @@ def four_levels(parents: Sequence[Parent], costs: Costs, sizes: Mapping[int, int
         limits: of the solve.
     """
     market = Market(tuple(parents), costs, sizes)
-    rooms = [room for parent in parents for room in parent.rooms]
-    wasted = sum(map(market.residue, rooms))
-    if market.modulus > MAX_MODULUS or not 0 <= market.slack <= MOST_WASTED or wasted <= market.slack:
+    if not market.shared_out or limits.over:
         return market.least
-    seen = [parent for parent in parents if market.matters(parent)]
-    if len(seen) > MOST_PARENTS or max(len(parent.bins) for parent in seen) > MOST_BINS or limits.over:
-        return market.least
-    joins = _Joins(market)
-    for parent in seen:
-        joins.divide(parent)
-    joins.close()
-    answer = solve_scip(joins.model, limits, nodes=MAX_NODES)
+    answer = solve_scip(Joins(market).net.model, limits, nodes=MAX_NODES)
     return market.least + max(0, -(-(answer.bound or 0) // FINE))
 
 
-class _Joins:
+class Joins:
     """The model: one way for every parent, and walks that join pieces of several of them."""
 
     def __init__(self, market: Market) -> None:
-        self.market, self.model = market, Model()
+        self.market, self.net = market, Net()
         self.most = MOST_BINS * len(market.parents)
         self.pieces: Terms = []
         self.joins: Terms = []
         self.waste: Terms = []
+        self.divided: dict[int, tuple[int, Pieces, Way]] = {}
+        """Parent, its pieces and the way of every column."""
         self.found: dict[tuple[int, int], Terms] = defaultdict(list)
         """Pieces by region and residue."""
-        self.balance: dict[tuple[int | None, int], Terms] = defaultdict(list)
+        for number, parent in enumerate(market.parents):
+            if market.matters(parent):
+                self._divide(number, parent)
+        self._close()
 
-    def divide(self, parent: Parent) -> None:
+    def groups(self, values: Ids) -> Iterator[list[tuple[int, int]]]:
+        """Yield the groups of a point: the parent and the set of bins of every piece."""
+        across: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        for column, (number, pieces, way) in self.divided.items():
+            if values[column]:
+                inside, shared = pieces.divided(way)
+                yield from ([(number, bins)] for bins in inside)
+                for residue, bins in zip(way.residues, shared, strict=True):
+                    across[self.market.parents[number].region, residue].append((number, bins))
+        for walk in self.net.walks(values):
+            yield [across[region, residue].pop() for _, region, residue in walk]
+
+    def _divide(self, number: int, parent: Parent) -> None:
         """Add a parent with all ways to divide it."""
         chosen: Terms = []
-        for way, cost in Pieces(self.market, parent).ways().items():
-            column = self.model.variable(0, 1, cost * FINE // SCALE)
+        pieces = Pieces(self.market, parent)
+        for way, cost in pieces.ways.items():
+            column = self.net.model.variable(0, 1, cost * FINE // SCALE)
+            self.divided[column] = number, pieces, way
             chosen.append((column, 1))
             self.pieces.append((column, way.pieces))
             self.waste.append((column, way.wasted))
             for residue in way.residues:
                 self.found[parent.region, residue].append((column, 1))
-        self.model.row(chosen, 1, 1)
+        self.net.model.row(chosen, 1, 1)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Let walks join pieces, end with some waste, and go on in other regions.
 
         Groups of at least two pieces have a join for every two of them. A group of one piece is none; there may seem
         to be some where parents that do not matter are left out, and these pay for a parent at least.
         """
-        costs, regions = self.market.costs, sorted({region for region, _ in self.found})
+        costs, model = self.market.costs, self.net.model
         for (region, residue), pieces in sorted(self.found.items()):
             self._steps(region, residue, pieces)
-        for region in regions:
+        for region in sorted({region for region, _ in self.found}):
             for at in range(1, self.market.modulus):
-                outside = self.model.variable(0, self.most)
-                back = self.model.variable(0, self.most, costs.region * FINE)
-                self.balance[region, at] += [(outside, -1), (back, 1)]
-                self.balance[None, at] += [(outside, 1), (back, -1)]
+                inside, outside = Node("walk", region, at), Node("walk", -1, at)
+                self.net.arc(inside, outside, self.most, 0)
+                self.net.arc(outside, inside, self.most, costs.region * FINE)
                 if at <= self.market.slack:
-                    end = self.model.variable(0, self.most)
-                    self.balance[region, at].append((end, -1))
-                    self.waste.append((end, at))
-        for terms in self.balance.values():
-            self.model.row(terms, 0, 0)
-        self.model.row(self.waste, None, self.market.slack)
-        more = self.model.variable(0, 3 * self.most, min(costs.parent, (costs.parent + costs.bin) // 2) * FINE)
+                    self.waste.append((self.net.arc(inside, None, self.most, 0), at))
+        self.net.close()
+        model.row(self.waste, None, self.market.slack)
+        more = model.variable(0, 3 * self.most, min(costs.parent, (costs.parent + costs.bin) // 2) * FINE)
         half = [(column, -pieces) for column, pieces in self.pieces if pieces]
-        self.model.row([*((column, 2) for column, _ in self.joins), (more, 1), *half], 0, None)
+        model.row([*((column, 2) for column, _ in self.joins), (more, 1), *half], 0, None)
 
     def _steps(self, region: int, residue: int, pieces: Terms) -> None:
         """Let every piece of a region and a residue be a step of a walk: the first, or joined to those before."""
-        costs, steps = self.market.costs, []
-        for at in range(self.market.modulus):
-            target = (at + residue) % self.market.modulus
-            column = self.model.variable(0, self.most, (costs.parent + costs.bin) * FINE if at else 0)
+        cost, steps = (self.market.costs.parent + self.market.costs.bin) * FINE, list[tuple[int, int]]()
+        stand = [None, *(Node("walk", region, at) for at in range(1, self.market.modulus))]
+        for at, source in enumerate(stand):
+            target = stand[(at + residue) % self.market.modulus]
+            column = self.net.arc(source, target, self.most, cost if at else 0, ("piece", region, residue))
             steps.append((column, 1))
-            if at:
-                self.joins.append((column, 1))
-                self.balance[region, at].append((column, -1))
-            if target:
-                self.balance[region, target].append((column, 1))
-        self.model.row([*steps, *((column, -factor) for column, factor in pieces)], 0, 0)
+            self.joins += [(column, 1)] if at else []
+        self.net.model.row([*steps, *((column, -factor) for column, factor in pieces)], 0, 0)

@@ -18,7 +18,7 @@ from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.large import three_levels
 from kalloc.place.nests import Nest
-from kalloc.place.pieces import Costs, Parent, four_levels
+from kalloc.place.pieces import Costs, four_levels, parents_in
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.sharing import Asked, share
@@ -89,7 +89,7 @@ def _component_run(rooms: Rooms, component: Component, run: Run, enough: int, li
         zones = zones_of[kind]
         if len(run) == 4:
             costs = Costs(*(rooms.topology.weights[level] for level in run))
-            total += four_levels(_parents(rooms, zones, run), costs, sizes, limits)
+            total += four_levels(parents_in(rooms, rooms.open(zones), run)[0], costs, sizes, limits)
             continue
         bound = _kind_run(rooms, zones, sizes, run, enough, limits)
         total += bound if bound >= enough else max(bound, _shared_run(rooms, zones, sizes, run, limits))
@@ -112,17 +112,6 @@ def _shared_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limit
     if inside or sum(sum(bins) % asked.divisor for bins in nest.bins) <= asked.slack:
         return 0
     return once + share(nest, asked, limits).bound
-
-
-def _parents(rooms: Rooms, zones: Zones, run: Run) -> list[Parent]:
-    """Return the domains of the second of four levels, with the rooms of the children of every bin in them."""
-    room = np.bincount(rooms.topology.domain[run[3]], weights=rooms.open(zones)).astype(np.int64)
-    bin_of, parent_of, region_of = (rooms.above(run[3], level) for level in run[2::-1])
-    inside: dict[tuple[int, int], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for child in np.flatnonzero(room).tolist():
-        parent = int(region_of[child]), int(parent_of[child])
-        inside[parent][int(bin_of[child])].append(int(room[child]))
-    return [Parent(region, tuple(map(tuple, bins.values()))) for (region, _), bins in inside.items()]
 
 
 def _nest(rooms: Rooms, zones: Zones, run: Run) -> Nest:

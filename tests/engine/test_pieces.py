@@ -154,7 +154,7 @@ def held_to_the_textbook(seeds: range) -> int:
 
 def test_no_bound_of_four_levels_is_above_the_textbook() -> None:
     """Where nodes are taken in part and all is asked for, the text-book model comes to no less than is proven."""
-    assert held_to_the_textbook(range(12)) > 2
+    assert held_to_the_textbook(range(16)) > 2
 
 
 @pytest.mark.long
@@ -186,8 +186,8 @@ def test_parents_of_many_bins_and_much_to_spare_are_not_looked_at() -> None:
 def test_pieces_of_a_parent_by_hand() -> None:
     """Of bins of 7, 9 and 2 two share for 10 inside; as pieces of larger groups they cost nothing."""
     parent = Parent(0, ((7,), (9,), (2,)))
-    ways = Pieces(Market((parent, Parent(0, ((2,),))), COSTS, Counter({4: 5})), parent).ways()
-    costs = {way[:2] + (way.residues,): cost >> 20 for way, cost in ways.items()}
+    ways = Pieces(Market((parent, Parent(0, ((2,),))), COSTS, Counter({4: 5})), parent).ways
+    costs = {(*way[:2], way.residues): cost >> 20 for way, cost in ways.items()}
     assert costs[1, 0, (2,)] == 10
     assert costs[2, 0, (1, 1)] == 10
     assert costs[3, 0, (2,)] == 0

@@ -120,7 +120,7 @@ def components_at(rooms: Rooms, items: Sequence[Item], level: int) -> list[Compo
     is kept on full ones stands apart from what is seated anew.
     """
     left = _left_over(rooms, items)
-    apart = cache(partial(_apart, rooms, level))
+    apart = cache(partial(apart_at, rooms, level))
     return components(_seen(rooms, item, level, left, apart(item.shape.zones)) for item in items)
 
 
@@ -134,7 +134,7 @@ def _left_over(rooms: Rooms, items: Iterable[Item]) -> dict[Zones, int]:
     return {zones: room[zones] - sum(asked[inner] for inner in asked if inner <= zones) for zones in asked}
 
 
-def _apart(rooms: Rooms, level: int, zones: Sequence[Zones]) -> bool:
+def apart_at(rooms: Rooms, level: int, zones: Sequence[Zones]) -> bool:
     """Tell whether no domain of a level holds nodes of two of the given zones."""
     domains = [set(rooms.topology.domain[level][np.isin(rooms.zone, sorted(some))].tolist()) for some in zones]
     return len(set().union(*domains)) == sum(map(len, domains))

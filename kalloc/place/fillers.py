@@ -102,7 +102,7 @@ class _Group:
     def _waste(self, gpus: int) -> None:
         """Leave some GPUs of part-taken nodes to nobody."""
         while gpus:
-            node = min(self.part_taken, key=lambda node: (self.part_taken[node] != gpus, self.part_taken[node]))
+            node = min(self.part_taken, key=self.part_taken.__getitem__)
             wasted = min(gpus, self.part_taken[node])
             self.part_taken[node] -= wasted
             gpus -= wasted

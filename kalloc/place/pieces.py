@@ -24,13 +24,13 @@ from kalloc.solver import Ids, Limits, Terms, solve_scip
 
 MOST_BINS = 8
 """Bins of a parent of which all sets are looked at."""
-MOST_PARENTS = 48
+MOST_PARENTS = 32
 """Parents of which some bin's room is no multiple."""
-MOST_WASTED = 12
+MOST_WASTED = 4
 """Units that may be wasted at most."""
 MAX_MODULUS = 16
 """Residues that are told apart at most."""
-MAX_NODES = 50
+MAX_NODES = 500
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 SCALE = 2**20
 """Gains by share are counted in fractions of so much."""
@@ -137,6 +137,10 @@ class Market:
             count * sum(cost * need for cost, need in zip(self.costs, self.needs[size], strict=True))
             for size, count in self.sizes.items()
         )
+
+    def inside_region(self, size: int) -> int:
+        """Return what an item pays at least for parents, bins and children."""
+        return sum(cost * need for cost, need in zip(self.costs[1:], self.needs[size][1:], strict=True))
 
     @cached_property
     def gains(self) -> dict[int, int]:
@@ -284,18 +288,11 @@ def _halves(bins: int) -> Iterator[int]:
         yield subset | lowest
 
 
-def four_levels(parents: Sequence[Parent], costs: Costs, sizes: Mapping[int, int], limits: Limits) -> int:
+def four_levels(market: Market, limits: Limits) -> int:
     """Return a lower bound of what all items pay for regions, parents, bins and children.
 
     It is more than what they need only where bins must share, parents have few bins and not many of them matter.
-
-    Args:
-        parents: all parents, with all their bins.
-        costs: what an item pays for a domain of each level.
-        sizes: how many items there are of each size.
-        limits: of the solve.
     """
-    market = Market(tuple(parents), costs, sizes)
     if not market.shared_out or limits.over:
         return market.least
     answer = solve_scip(Joins(market).net.model, limits, nodes=MAX_NODES)

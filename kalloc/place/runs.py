@@ -13,12 +13,12 @@ from math import gcd
 import numpy as np
 
 from kalloc.place.apart import parents_apart
-from kalloc.place.bounds import Component, Proven, components_at, divisor
+from kalloc.place.bounds import Component, Proven, apart_at, components_at, divisor
 from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.large import three_levels
 from kalloc.place.nests import Nest
-from kalloc.place.pieces import Costs, four_levels, parents_in
+from kalloc.place.pieces import Costs, Market, four_levels, parents_in
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.sharing import Asked, share
@@ -65,9 +65,12 @@ def fewest_run(
         enough = sum(reached[seen.project] for seen in component.members)
         if enough - least <= worth or limits.over:
             return component.zones, 0
+        if len(run) == 4:
+            return component.zones, max(0, _component_four(rooms, component, run, cost_of, limits) - least)
         return component.zones, max(0, _component_run(rooms, component, run, enough, limits) - least)
 
-    seen = components_at(rooms, [item for item in items if item.project not in apart], run[0])
+    level = run[1] if len(run) == 4 else run[0]
+    seen = components_at(rooms, [item for item in items if item.project not in apart], level)
     with ThreadPoolExecutor(limits.threads) as pool:
         found.beyond.update(pool.map(beyond, seen))
     return found
@@ -79,21 +82,49 @@ def _component_run(rooms: Rooms, component: Component, run: Run, enough: int, li
     ``enough`` is what they come to in a plan.
     """
     zones_of = component.by_kind(rooms)
-    sizes_of: dict[str, Counter[int]] = defaultdict(Counter)
-    for seen in component.members:
-        for shape in seen.parts:
-            [(kind, gpus)] = shape.amounts
-            sizes_of[kind][gpus] += 1
     total = 0
-    for kind, sizes in sizes_of.items():
+    for kind, sizes in _sizes_of(component).items():
         zones = zones_of[kind]
-        if len(run) == 4:
-            costs = Costs(*(rooms.topology.weights[level] for level in run))
-            total += four_levels(parents_in(rooms, rooms.open(zones), run)[0], costs, sizes, limits)
-            continue
         bound = _kind_run(rooms, zones, sizes, run, enough, limits)
         total += bound if bound >= enough else max(bound, _shared_run(rooms, zones, sizes, run, limits))
     return total
+
+
+def _sizes_of(component: Component) -> dict[str, Counter[int]]:
+    """Return how many parts of each size there are, by kind."""
+    sizes: dict[str, Counter[int]] = defaultdict(Counter)
+    for seen in component.members:
+        for shape in seen.parts:
+            [(kind, gpus)] = shape.amounts
+            sizes[kind][gpus] += 1
+    return sizes
+
+
+def _component_four(rooms: Rooms, component: Component, run: Run, least: Mapping[str, int], limits: Limits) -> int:
+    """Return a lower bound of Σ weight · spans of a component over four levels: the best of those of one kind each.
+
+    Those who have nothing of the kind pay their ``least``. What the others have beside it pays for what it needs, and
+    for another domain of the first level only where none holds nodes of both.
+    """
+    costs, zones_of = Costs(*(rooms.topology.weights[level] for level in run)), component.by_kind(rooms)
+    sizes = _sizes_of(component)
+    markets = {
+        kind: Market(tuple(parents_in(rooms, rooms.open(zones_of[kind]), run)[0]), costs, sizes[kind]) for kind in sizes
+    }
+    best = sum(least[seen.project] for seen in component.members)
+    for kind, market in markets.items():
+        if market.shared_out:
+            total = four_levels(market, limits)
+            for seen in component.members:
+                own = [shape for shape in seen.parts if shape.amounts[0][0] == kind]
+                others = [shape for shape in seen.parts if shape not in own]
+                total += 0 if own else least[seen.project]
+                total += sum(markets[shape.amounts[0][0]].inside_region(shape.gpus) for shape in others if own)
+                total += costs.region * any(
+                    apart_at(rooms, run[0], [*own[0].zones, *one.zones]) for one in others if own
+                )
+            best = max(best, total)
+    return best
 
 
 def _shared_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, limits: Limits) -> int:

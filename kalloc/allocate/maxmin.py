@@ -231,8 +231,10 @@ class _Pools:
         names = {id(one) for one in above}
         model, before = self.search.allocation.model, self.search.values
         others = [mark for mark, one in zip(marks, self.rising, strict=True) if id(one) not in names]
-        row = model.row([(mark, 1) for mark in marks], len(above), None)
-        answer = self.search.propose([(mark, -1) for mark in others], PUSH_NODES)
+        row, cost = model.row([(mark, 1) for mark in marks], len(above), None), [(mark, -1) for mark in others]
+        answer = self.search.relax(cost)
+        if answer.bound is None or answer.bound < 0:
+            answer = self.search.propose(cost, PUSH_NODES)
         model.truncate(row, model.size)
         self.search.values = before
         return answer.bound is not None and answer.bound >= 0

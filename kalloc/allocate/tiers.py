@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,8 @@ from kalloc.allocate.model import Allocation
 from kalloc.allocate.ranking import ranked
 from kalloc.instance import Instance, Tier
 
+MANY_SHARE = 0.8
+"""Share of the time left that a tier of many values may use where others come after it."""
 OF_SEATS = frozenset({"fragmentation", "reserve"})
 """Tiers that depend on where projects sit."""
 
@@ -32,7 +35,7 @@ def settle(
     """Settle tiers in order; those of seats where the model has a goal for them, else they are left out.
 
     ``on_many`` is called before each tier of many values, which may take long, with the tiers after it and what is
-    settled before it.
+    settled before it. Such a tier leaves some of the time to those after it.
 
     Once a tier of many values is not proven to its end, what follows has a bound only where one is known that holds for
     every plan as good.
@@ -44,9 +47,16 @@ def settle(
     for place, tier in enumerate(tiers):
         if tier.name in OF_SEATS and tier.name not in of_seats:
             continue
+        limits, later = (
+            search.limits,
+            [after for after in tiers[place + 1 :] if after.name not in OF_SEATS - set(of_seats)],
+        )
         if tier.name == "ranked" or tier.rule == "maxmin":
             on_many(tiers[place + 1 :], found)
+            if later:
+                search.limits = replace(limits, deadline=time.monotonic() + MANY_SHARE * limits.seconds)
         one = _settle(search, tier, of_seats)
+        search.limits = limits
         if not search.loose and not all(before.complete for before in found):
             one = replace(one, bound=None)
         found.append(one)

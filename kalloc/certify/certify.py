@@ -29,6 +29,8 @@ MOST_NODES, MOST_BUNDLES = 3_000, 20_000
 """Nodes, and bundles of all projects together, up to which fragmentation is bounded for every plan."""
 LEAVES_A_STEP = 12
 """Leaves of the largest tree that is sought for one of many steps: if one takes more, there is no hope for them all."""
+FEW_RANKED = 8
+"""Projects that are ranked together at first: as many again where that is proven, fewer where it is not."""
 MOST_PARTITIONS = 3
 """Ways to take levels together that are tried for a bound of every plan."""
 
@@ -86,7 +88,8 @@ class _Work:
             name: {"bound": level.bound, "proof": self._level(name, level.bound)}
             for name, level in self.result.levels.items()
         }
-        tiers = {name: {"bound": tier[0], "proof": self._tier(name, *tier)} for name, tier in told.items()}
+        proofs = {name: self._tier(name, *told[name]) for name in sorted(told, key=lambda of: told[of][1] is None)}
+        tiers = {name: {"bound": bound, "proof": proofs[name]} for name, (bound, _) in told.items()}
         return {
             "format": 1,
             "instance": {"name": self.case.instance.name, "sha256": self.case.instance.sha256, "path": path},
@@ -184,7 +187,7 @@ class _Work:
         """Return a proof of a ranking: of as many of the next projects at once as can be, that none gets more."""
         standing, steps = self.standing, list[Proof]()
         standing.proven["ranked"] = 0
-        count = len(standing.order)
+        count = FEW_RANKED
         while left := standing.next():
             count = min(count, len(left))
             aim = standing.ahead(count)
@@ -223,7 +226,7 @@ class _Work:
         only = {} if given is not None else self._only()
         if only is None:
             return self._everywhere(bound)
-        facts = self.levels.of_score(bound)
+        facts = self.levels.of_score(bound, seek=not self.result.sees_three_levels)
         return None if facts is None else {"facts": facts, **only}
 
     def _only(self) -> Proof | None:

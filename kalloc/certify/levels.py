@@ -44,13 +44,18 @@ class Levels:
             found.append(fact)
         return found
 
-    def of_score(self, bound: float) -> list[Fact] | None:
-        """Return facts that prove so much fragmentation, None where there are none: of single levels, then of two."""
+    def of_score(self, bound: float, seek: bool = True) -> list[Fact] | None:
+        """Return facts that prove so much fragmentation, None where there are none: of single levels, then of two.
+
+        None are sought where that is in vain: what projects pay alone is all there is then.
+        """
         case, found = self.case, list[Fact]()
         costly = [level for level, weight in zip(case.levels, case.weights, strict=True) if weight]
         alone = self._forced(self._lone)
-        for runs in (None, [(level,) for level in costly], [*pairwise(costly)]):
-            for run in runs or ():
+        singles: list[Run] = [(level,) for level in costly]
+        ways: list[list[Run]] = [[], singles, [*pairwise(costly)]]
+        for runs in ways if seek else ways[:1]:
+            for run in runs:
                 found += self.sought(run, alone)
             best = self._best(found)
             if beyond(case, self.members, best, case.weights) >= bound:

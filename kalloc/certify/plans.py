@@ -30,7 +30,8 @@ MAX_SEATED = 2_000
 """The same where seats are looked at one by one: an instance is small then."""
 DEAR = 100
 """Times what anything costs that leaving something out costs in the linear program."""
-INTEGRAL = 1e-6
+INTEGRAL, TOLERANCE = 1e-6, 1e-6
+"""How far from a whole number a fraction is at least; what the cost of a linear program may lack, as a share of it."""
 PLAIN = (1, 2, 12, 840, FINE)
 """Denominators that are tried once prices are found."""
 
@@ -188,6 +189,7 @@ class Program:
         costs = Counter[Name](plans.goal.terms if plans.goal is not None else {})
         most = max([0, *map(abs, costs.values()), *(abs(column.cost) for column in columns.found.values())])
         self.dear = float(DEAR * (1 + most))
+        self.least = -float(sum(costs[name] * least for name, (least, _) in plans.boxes.items()))
         for name, box in plans.boxes.items():
             entries = [(row, float(factor)) for row, factor in columns.spoken[name].items()]
             self.names[name] = self.program.add(-float(costs[name]), entries, float(box[1] - box[0]))
@@ -220,8 +222,11 @@ class Program:
             more, most = float(branch.split["more"] - least), float(branch.split["most"] - least)
             self.program.limit(self.asked[id(branch.split)][1], *((more, inf) if branch.more else (-inf, most)))
 
-    def solve(self, path: Sequence[Branch], limits: Limits) -> tuple[dict[object, float], list[float]] | None:
-        """Take in new columns; return duals by the names of rows, and values. None where the limits leave no time."""
+    def solve(self, path: Sequence[Branch], limits: Limits) -> tuple[float, dict[object, float], list[float]] | None:
+        """Take in new columns; return cost, duals by the names of rows, and values; None where there is no time.
+
+        More columns can only lessen the cost, and no prices prove more than it comes to.
+        """
         case = self.columns.case
         for column in [*self.columns.found.values()][self._known :]:
             terms = [(row, float(factor)) for row, factor in column.entries.items() if factor]
@@ -238,7 +243,7 @@ class Program:
             return None
         duals = {name: answer[1][row] for name, row in self.columns.row.items()}
         asked = (answer[1][self.asked[id(branch.split)][1]] for branch in path)
-        return {**duals, **{("branch", at): dual for at, dual in enumerate(asked)}}, answer[2]
+        return answer[0] + self.least, {**duals, **{("branch", at): dual for at, dual in enumerate(asked)}}, answer[2]
 
 
 class Tree:
@@ -261,13 +266,17 @@ class Tree:
         if node is not None or not values:
             self.leaves += 1
             return node
-        taken = [(values[at], group, bundle) for at, group, bundle in program.choices if values[at] > INTEGRAL]
-        split = self._by_usage(taken) or self._by_count(taken) or self._by_name(values)
+        split = self._split(values) if self.most > 1 else None
         if split is None:
             return None
         low = self.grow((*path, Branch(split, False)))
         high = self.grow((*path, Branch(split, True))) if low is not None else None
         return None if low is None or high is None else {"split": split, "at_most": low, "more": high}
+
+    def _split(self, values: Sequence[float]) -> dict[str, Any] | None:
+        """Return a question that the values of the columns leave open, None where they leave none."""
+        taken = [(values[at], group, bundle) for at, group, bundle in self.program.choices if values[at] > INTEGRAL]
+        return self._by_usage(taken) or self._by_count(taken) or self._by_name(values)
 
     def _price(self, path: Sequence[Branch]) -> tuple[Node | None, list[float]]:
         """Return prices that prove enough, or None and the values of the columns at the end."""
@@ -278,7 +287,10 @@ class Tree:
             answer = self.program.solve(path, self.limits)
             if answer is None:
                 return None, []
-            found, values = answer
+            cost, found, values = answer
+            hopeless = not self.enough(Fraction(cost + TOLERANCE * (1 + abs(cost))))
+            if hopeless and (self.most == 1 or self._split(values) is not None):
+                break
             plain = not self.columns.sites or turn % 3 == 0 or found == before
             duals = found if plain else {name: (dual + middle[name]) / 2 for name, dual in found.items()}
             priced, least = self._priced(path, duals, FINE)

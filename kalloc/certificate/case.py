@@ -319,13 +319,13 @@ class Case:
 
     @cached_property
     def twins(self) -> dict[str, str]:
-        """For every project the first that may sit like it: on the same nodes, in the same shapes, and keeping none."""
+        """For every project the first that sits like it: of its pool, with its kinds and shapes, and keeping none."""
         first: dict[object, str] = {}
         found = {}
         for project, row in self.instance.project_of.items():
-            sits = (row.mix, row.level, *((of.shape, of.level, of.amount) for of in self.shapes(project)))
-            nodes = [(kind, self.hosts(row.pool, kind)) for kind in self.asks[project]]
-            found[project] = first.setdefault(project if self.kept(project) else (*sits, *nodes), project)
+            shapes = ((of.shape, of.level, of.amount) for of in self.shapes(project))
+            sits = (row.pool, row.mix, row.level, *self.asks[project], *shapes)
+            found[project] = first.setdefault(project if self.kept(project) else sits, project)
         return found
 
 

@@ -31,11 +31,14 @@ class Job:
 
 
 def pack_job(job: Job, limits: Limits, seconds: float) -> Packing:
-    """Pack one stock within some seconds, with the prices of two levels together to begin with."""
-    limits = replace(limits, deadline=min(limits.deadline, time.monotonic() + seconds))
+    """Pack one stock, with prices of two levels together to begin with; after some seconds nothing better is sought.
+
+    A first packing may take longer: cut off, it leaves out many items.
+    """
+    share = replace(limits, deadline=min(limits.deadline, time.monotonic() + seconds))
     prices = pooled(job.stock, job.sizes, limits)
     worth = prices.pays(job.stock.bin_cost, sorted(job.sizes))
-    return pack(job.stock, job.sizes, worth, job.leave, prices.bound, limits)
+    return pack(job.stock, job.sizes, worth, job.leave, prices.bound, limits, share)
 
 
 def pack_jobs(jobs: Sequence[Job], limits: Limits) -> list[Packing]:

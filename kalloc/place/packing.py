@@ -81,7 +81,13 @@ class Packing:
 
 
 def pack(
-    stock: Stock, sizes: Counter[int], worth: Mapping[int, float], leave: int, floor: float, limits: Limits
+    stock: Stock,
+    sizes: Counter[int],
+    worth: Mapping[int, float],
+    leave: int,
+    floor: float,
+    limits: Limits,
+    share: Limits | None = None,
 ) -> Packing:
     """Return patterns that hold most items at little cost; every bin is in one of them at most.
 
@@ -94,9 +100,11 @@ def pack(
         leave: price of leaving out an item, for every unit of its size.
         floor: what all costs at least: nothing better is sought once it is reached.
         limits: of the solve.
+        share: the same with less time: once it is over, the first packing stands as soon as it is there.
     """
     pool: dict[Pattern, None] = {}
     best = dive(stock, sizes, worth, leave, floor, FEW_BINS, limits, pool)
+    limits = share or limits
     if best.left and sum(map(len, stock.parents)) <= MANY_BINS and not limits.over:
         other = dive(stock, sizes, worth, leave, floor, MANY_BINS, limits, pool, 1)
         best = min(best, other, key=lambda packing: packing.cost(stock, leave))

@@ -9,7 +9,7 @@ import pytest
 
 from kalloc.place.fillings import Stock
 from kalloc.place.master import Master
-from kalloc.place.packing import Chosen, Packing, dive, pack
+from kalloc.place.packing import FEW_BINS, Chosen, Packing, dive, pack
 from kalloc.place.prices import Priced, pooled
 from kalloc.solver import Limits
 from tests.engine.stocks import MUCH, Case, consistent, cost_of, draw
@@ -172,3 +172,13 @@ def test_a_program_over_less_begins_with_what_is_still_possible() -> None:
         used = {pattern for pattern, column in found.patterns.items() if found.shares[column] > 1e-6}
         kept = {pattern for pattern in used if largest not in pattern.sizes and consistent(pattern, stock)}
         assert kept <= set(other.patterns)
+
+
+def test_a_first_packing_is_brought_to_its_end() -> None:
+    """Where its share of the time is over, a packing is what the first dive comes to."""
+    for seed in range(40):
+        case, stock, prices, packing = packed(seed)
+        worth = prices.pays(stock.bin_cost, sorted(case.items))
+        first = pack(stock, case.items, worth, MUCH, prices.bound, Limits(), Limits(deadline=0.0))
+        assert first.cost(stock, MUCH) >= packing.cost(stock, MUCH)
+        assert first == dive(stock, case.items, worth, MUCH, prices.bound, FEW_BINS, Limits(), {})

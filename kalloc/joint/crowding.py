@@ -11,6 +11,7 @@ import numpy as np
 
 from kalloc.allocate.classes import ProjectClass
 from kalloc.allocate.model import Allocation
+from kalloc.allocate.rules import content
 from kalloc.instance.policy import FREE, Form
 from kalloc.place.forms import fewest, offers, untouched
 from kalloc.place.rooms import Zones
@@ -49,7 +50,8 @@ def _sharing(allocation: Allocation) -> Iterator[tuple[Zones, list[Needy]]]:
     """Yield sets of zones with the classes that must be served there."""
     found: list[Needy] = []
     for members in allocation.classes:
-        if members.mandatory and members.offers and not members.kept:
+        must = members.mandatory and not content(allocation.instance, members)
+        if must and members.offers and not members.kept:
             zones = (allocation.rooms.zones_for(members.pool, offer.kind) for offer in members.offers)
             found.append(Needy(members, min(offer.first for offer in members.offers), frozenset().union(*zones)))
     sets = [one.zones for one in found]

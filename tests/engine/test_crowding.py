@@ -104,6 +104,14 @@ def test_small_ones_name_shapes() -> None:
     assert {sentence.partition(":")[0] for sentence in found} == {"mandatory", "spread", "room"}
 
 
+def test_content_with_nothing() -> None:
+    """Whoever must be served but is content with nothing does not count: so many have a plan, without seats."""
+    instance = CASES["segment"][0]
+    content = instance.replace(requests=[row.model_copy(update={"min": 0, "step": 4}) for row in instance.requests])
+    assert crowded(build(instance, Rooms.of(instance)))
+    assert crowded(build(content, Rooms.of(content))) == []
+
+
 @given(instance=policies(SMALL, True))
 @often(150)
 def test_what_is_crowded_has_no_plan(instance: Instance) -> None:
@@ -122,8 +130,7 @@ def test_what_is_crowded_has_no_plan_on_thousands(instance: Instance) -> None:
 def check(instance: Instance) -> None:
     """Compare the count with the exact model, all projects to be served."""
     must = instance.replace(
-        projects=tuple(row.model_copy(update={"mandatory": True, "applied": None}) for row in instance.projects),
-        requests=tuple(row.model_copy(update={"min": max(1, row.min)}) for row in instance.requests),
+        projects=tuple(row.model_copy(update={"mandatory": True, "applied": None}) for row in instance.projects)
     )
     rooms = Rooms.of(must)
     found = crowded(build(must, rooms))

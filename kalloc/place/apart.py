@@ -266,7 +266,7 @@ class _Case:
 
     def settle(self, parents: Iterable[_Parent], worth: Mapping[int, float], limits: Limits) -> list[_Settled]:
         """Return what all parents do where items are worth so much; at the prices of all where there is no time."""
-        wanted, together = self._wanted(worth), several(self.offer.worth)
+        wanted, together = self._wanted(worth), self._together(self.offer.worth)
         found = []
         for parent in parents:
             settled = parent.settle(wanted, together, limits)
@@ -295,10 +295,14 @@ class _Case:
     def proven(self, settled: Sequence[_Settled], unit: int) -> int:
         """Return the bound of what is counted in multiples of ``unit``, all in units of 1 / SCALE."""
         worth = self.offer.worth // unit * unit
-        offered, together = np.minimum.reduce([one.pays for one in settled]) // unit * unit, several(worth)
+        offered, together = np.minimum.reduce([one.pays for one in settled]) // unit * unit, self._together(worth)
         pays = cheapest_cuts(offered, self.parent_cost, max(self.small))
         total = sum(count * int(pays[size]) for size, count in self.small.items()) + self._large(worth)
         return total - sum(one.gain(together) // unit * unit for one in settled)
+
+    def _together(self, worth: Ids) -> Ids:
+        """Return the most that shares of large items of so much together pay in a parent, for every amount."""
+        return several(worth, sum(self.items[size] for size in self.offer.large))
 
     def _large(self, worth: Ids) -> int:
         """Return what large items pay at least, in units of 1 / SCALE."""

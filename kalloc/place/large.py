@@ -9,6 +9,7 @@ parent may do is left out, and the bound holds for any prices.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,11 +99,12 @@ class _Program:
                     yield parent, [share]
         steps = np.zeros(loss.shape[1], dtype=np.int64)
         steps[self.shares] = prices[self.shares]
-        worths = several(steps)
+        count = self.large.total()
+        worths = several(steps, count)
         gained = worths / SCALE + loss
         ranked = np.argsort(-gained.max(axis=1), kind="stable")[:MANY_PARENTS]
         for parent in ranked[gained[ranked].max(axis=1) > LEAST].tolist():
-            together = _together(steps, worths, int(gained[parent].argmax()))
+            together = _together(steps, worths, int(gained[parent].argmax()), count)
             yield parent, [share for share in together if share in self.share_row]
 
     def _host(self, parent: int, shares: Sequence[int], reaction: Reaction, losses: Knapsacks[Ids]) -> int:
@@ -119,7 +121,9 @@ class _Program:
         return self.base.add(cost, dict(sorted(terms.items())))
 
 
-def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Priced, limits: Limits) -> Offer:
+def three_levels(
+    stock: Stock, items: Counter[int], parent_cost: int, start: Priced, limits: Limits, useful: int = 0
+) -> Offer:
     """Return prices that prove a lower bound of what all items pay for parents, bins and children.
 
     Any items larger than a bin may be priced by their shares: all of them, or those alone that take more than half a
@@ -131,6 +135,7 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
         parent_cost: what an item pays for entering a parent.
         start: prices of the parts of small items to begin with, and the bound of two levels, which is kept.
         limits: of the solve.
+        useful: the lowest bound that is of use; prices are no longer sought once they cannot reach it.
     """
     least = start.bound + parent_cost * items.total()
     most = max((sum(int(stock.states.total[state]) for state in bins) for bins in stock.parents), default=0)
@@ -139,12 +144,23 @@ def three_levels(stock: Stock, items: Counter[int], parent_cost: int, start: Pri
     if not large[stock.room] or len(stock.parents) * stock.grid.shape[1] * stock.room * most > MOST_ENTRIES:
         return alone
     ways = [sizes for sizes in dict.fromkeys(large.values()) if sizes and sizes <= large[stock.room]]
-    found = (_by_shares(stock, items, sizes, most, parent_cost, start.price, limits) for sizes in ways)
-    return max([alone, *found], key=lambda offer: offer.bound)
+    best = alone
+    for sizes in ways:
+        higher = max(useful, best.bound + 1)
+        found = _by_shares(stock, items, sizes, most, parent_cost, start.price, limits, higher)
+        best = max(best, found, key=lambda offer: offer.bound)
+    return best
 
 
 def _by_shares(
-    stock: Stock, items: Counter[int], sizes: frozenset[int], most: int, parent_cost: int, price: Ids, limits: Limits
+    stock: Stock,
+    items: Counter[int],
+    sizes: frozenset[int],
+    most: int,
+    parent_cost: int,
+    price: Ids,
+    limits: Limits,
+    useful: int,
 ) -> Offer:
     """Return the best prices found where items of some sizes are large; ``most`` is the largest room of a parent."""
     small = Counter({size: count for size, count in sorted(items.items()) if size not in sizes})
@@ -165,7 +181,7 @@ def _by_shares(
             best, middle, anchor = proven, (price, rents), worth
         fresh = program.grow(reaction, losses, rents, worth)
         answer = program.base.prices(limits, max(items) + most)
-        if answer is None or answer[0] - best / SCALE < CLOSE:
+        if answer is None or _settled(answer[0], best, useful):
             break
         _, exact, duals = answer
         dual = dict(zip(shares, duals[len(large) :], strict=False))
@@ -177,6 +193,11 @@ def _by_shares(
         rents = rent if plain else (rent + middle[1]) / 2
         worth = dual if plain else {share: (dual[share] + anchor[share]) / 2 for share in shares}
     return Offer(-(-best // SCALE), middle[0], _steps(anchor, most), frozenset(large))
+
+
+def _settled(value: float, proven: int, useful: int) -> bool:
+    """Tell whether a program of some value leaves nothing to gain beyond a bound, in units of 1 / SCALE."""
+    return value - proven / SCALE < CLOSE or math.ceil(value - LEAST) < useful
 
 
 def _shares(large: Counter[int], most: int) -> list[int]:
@@ -204,7 +225,7 @@ def _proven(
     total = sum(count * (int(reaction.pays[size]) + parent_cost * SCALE) for size, count in small.items())
     total += sum(count * int(pays[size]) for size, count in large.items())
     total -= sum(int(reaction.values[state]) for states in reaction.stock.parents for state in states)
-    gained = np.maximum(several(steps)[None, :] + loss, 0).max(axis=1)
+    gained = np.maximum(several(steps, large.total())[None, :] + loss, 0).max(axis=1)
     return total - sum(int(gain) for gain in gained)
 
 
@@ -216,8 +237,13 @@ def _steps(worth: Mapping[int, float], most: int) -> Ids:
     return steps
 
 
-def several(worth: Ids) -> Ids:
-    """Return the most that shares of large items of so much together are worth, for every amount."""
+def several(worth: Ids, count: int) -> Ids:
+    """Return the most that shares of ``count`` large items of so much together are worth, for every amount.
+
+    One item alone has one share in a parent; any more may have any number of them.
+    """
+    if count == 1:
+        return worth
     best = np.zeros(len(worth), dtype=np.int64)
     for amount in range(1, len(worth)):
         parts = np.arange(1, amount + 1)
@@ -225,8 +251,10 @@ def several(worth: Ids) -> Ids:
     return best
 
 
-def _together(worth: Ids, best: Ids, amount: int) -> list[int]:
+def _together(worth: Ids, best: Ids, amount: int, count: int) -> list[int]:
     """Return the shares that ``several`` found to be worth most together."""
+    if count == 1:
+        return [amount]
     found = []
     while amount:
         parts = np.arange(1, amount + 1)

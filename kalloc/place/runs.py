@@ -28,6 +28,9 @@ from kalloc.solver import Limits
 FEW = 0.1
 """Share of what a plan spans beyond the need below which three levels are not looked at."""
 
+RAISED = 2
+"""Prices of bins by which prices of every parent are expected to raise a bound of three levels at most."""
+
 Run = tuple[int, ...]
 """Two to four levels, coarse to fine, each the next finer one that costs something."""
 
@@ -48,12 +51,14 @@ def fewest_run(
     run: Run,
     limits: Limits,
     apart: Collection[str] = (),
+    short: Mapping[Zones, int] | None = None,
 ) -> Proven:
     """Return a proven lower bound of Σ weight · spans over a run of levels and all projects.
 
     ``cost_of`` has Σ weight · need over the levels of every project, ``reached`` the same of the spans in a plan: no
     more work is done than it takes to meet it. What the bound does not see, such as those that stand ``apart``, counts
     with its need; so do those who add little to what a plan spans beyond it, where three levels are looked at.
+    ``short`` has the zones where a bound is of use, all where it is None, if it is less than so much below the plan.
     """
     found = Proven(sum(cost_of.values()), {})
     if limits.over or sum(reached.values()) <= found.least:
@@ -63,11 +68,12 @@ def fewest_run(
     def beyond(component: Component) -> tuple[Zones, int]:
         least = sum(cost_of[seen.project] for seen in component.members)
         enough = sum(reached[seen.project] for seen in component.members)
-        if enough - least <= worth or limits.over:
+        fall = enough if short is None else sum(of for part, of in short.items() if component.zones & part)
+        if enough - least <= worth or fall == 0 or limits.over:
             return component.zones, 0
         if len(run) == 4:
             return component.zones, max(0, _component_four(rooms, component, run, cost_of, limits) - least)
-        return component.zones, max(0, _component_run(rooms, component, run, enough, limits) - least)
+        return component.zones, max(0, _component_run(rooms, component, run, enough - fall + 1, enough, limits) - least)
 
     level = run[1] if len(run) == 4 else run[0]
     seen = components_at(rooms, [item for item in items if item.project not in apart], level)
@@ -76,16 +82,18 @@ def fewest_run(
     return found
 
 
-def _component_run(rooms: Rooms, component: Component, run: Run, enough: int, limits: Limits) -> int:
+def _component_run(
+    rooms: Rooms, component: Component, run: Run, useful: int, enough: int, limits: Limits
+) -> int:
     """Return a lower bound of Σ weight · spans of a component's parts: kinds do not share nodes, so they add up.
 
-    ``enough`` is what they come to in a plan.
+    ``enough`` is what they come to in a plan, ``useful`` the lowest bound that is of use.
     """
     zones_of = component.by_kind(rooms)
-    total = 0
-    for kind, sizes in _sizes_of(component).items():
+    sizes_of, total = _sizes_of(component), 0
+    for kind, sizes in sizes_of.items():
         zones = zones_of[kind]
-        bound = _kind_run(rooms, zones, sizes, run, enough, limits)
+        bound = _kind_run(rooms, zones, sizes, run, useful if len(sizes_of) == 1 else 0, enough, limits)
         total += bound if bound >= enough else max(bound, _shared_run(rooms, zones, sizes, run, limits))
     return total
 
@@ -158,7 +166,9 @@ def _nest(rooms: Rooms, zones: Zones, run: Run) -> Nest:
     return Nest(tuple(map(tuple, bins.values())), regions, weights[finest], weights[run[-2]], above)
 
 
-def _kind_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, enough: int, limits: Limits) -> int:
+def _kind_run(
+    rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, useful: int, enough: int, limits: Limits
+) -> int:
     weights, finest = rooms.topology.weights, len(rooms.topology.weights) - 1
     node = gcd(*(rooms.node_gpus[zone] for zone in zones))
     grain = gcd(node, *sizes) if run[-1] == finest else gcd(node, divisor(sizes))
@@ -179,7 +189,10 @@ def _kind_run(rooms: Rooms, zones: Zones, sizes: Counter[int], run: Run, enough:
     prices = pooled(stock, items, limits)
     if len(run) == 2:
         return small + prices.bound
-    offer = three_levels(stock, items, weights[run[0]], prices, limits)
+    useful -= small + RAISED * stock.bin_cost
+    offer = three_levels(stock, items, weights[run[0]], prices, limits, useful)
+    if offer.bound < useful:
+        return small + offer.bound
     return small + parents_apart(stock, items, weights[run[0]], offer, enough - small, limits)
 
 
@@ -220,26 +233,46 @@ def best_sum(single: Mapping[int, Mapping[Zones, int]], runs: Mapping[Run, Mappi
         single: bound of every level alone, beyond what is needed, by the zones of those who compete.
         runs: bounds of several levels, beyond what is needed; levels between them cost nothing.
     """
+    return sum(_best_sum(single, runs, part) for part in _parts(single, runs))
+
+
+def open_zones(
+    single: Mapping[int, Mapping[Zones, int]],
+    runs: Mapping[Run, Mapping[Zones, int]],
+    run: Run,
+    most: Mapping[Zones, int],
+    spent: Mapping[Zones, int],
+) -> dict[Zones, int]:
+    """Return the zones where a bound of one more run may raise the best sum; it does if it is less than so much below.
+
+    ``most`` is what a plan spans beyond the need over the run, weighted, by zones; ``spent`` the same over all levels.
+    """
+    with_run, found = {**runs, run: most}, {}
+    for part in _parts(single, with_run):
+        now, then = _best_sum(single, runs, part), _best_sum(single, with_run, part)
+        if min(_within(spent, part), then) > now:
+            found[part] = then - now
+    return found
+
+
+def _parts(single: Mapping[int, Mapping[Zones, int]], runs: Mapping[Run, Mapping[Zones, int]]) -> list[Zones]:
+    """Return the zones that stand in bounds, those together that are linked."""
     parts: list[Zones] = []
     for zones in (zones for found in (*single.values(), *runs.values()) for zones in found):
         linked = [part for part in parts if part & zones or part == zones]
         parts = [*(part for part in parts if part not in linked), zones.union(*linked)]
-
-    def within(found: Mapping[Zones, int], part: Zones) -> int:
-        return sum(bound for zones, bound in found.items() if zones == part or zones & part)
-
-    return sum(
-        _best_sum(
-            {level: within(found, part) for level, found in single.items()},
-            {run: within(found, part) for run, found in runs.items()},
-        )
-        for part in parts
-    )
+    return parts
 
 
-def _best_sum(single: Mapping[int, int], runs: Mapping[Run, int]) -> int:
+def _within(found: Mapping[Zones, int], part: Zones) -> int:
+    return sum(bound for zones, bound in found.items() if zones == part or zones & part)
+
+
+def _best_sum(
+    single: Mapping[int, Mapping[Zones, int]], runs: Mapping[Run, Mapping[Zones, int]], part: Zones
+) -> int:
     best = {-1: 0}
     for level in sorted(single):
-        together = (best[run[0] - 1] + bound for run, bound in runs.items() if run[-1] == level)
-        best[level] = max([best[level - 1] + single[level], *together])
+        together = (best[run[0] - 1] + _within(of, part) for run, of in runs.items() if run[-1] == level)
+        best[level] = max([best[level - 1] + _within(single[level], part), *together])
     return best[max(best)]

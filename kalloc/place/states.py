@@ -148,7 +148,7 @@ def _states(children: int, room: int, largest_part: int) -> States:
 
 
 def states_of(starts: Collection[Children], largest_part: int) -> States:
-    """Return states that have some starts among them, the same again for starts alike.
+    """Return states that have some starts among them, the same again for starts of about the same rooms.
 
     Raises:
         TooManyStepsError: when there are too many.
@@ -156,7 +156,8 @@ def states_of(starts: Collection[Children], largest_part: int) -> States:
     children, room = max(map(len, starts)), max(max(start) for start in starts)
     if comb(children + room, children) > MAX_STATES:
         raise TooManyStepsError
-    return _states(children, room, min(largest_part, max(map(sum, starts))))
+    largest = -(-max(map(sum, starts)) // room) * room
+    return _states(children, room, min(largest_part, largest))
 
 
 def grouped(keys: Ids) -> tuple[Ids, Ids, Ids]:

@@ -9,11 +9,11 @@ from kalloc.errors import PlanRejectedError
 from kalloc.explain import explained
 from kalloc.naming import plan_of
 from kalloc.place.alone import Alone, preferred
-from kalloc.place.bounds import fewest_spans
+from kalloc.place.bounds import Proven, fewest_spans
 from kalloc.place.engine import spans_of
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.runs import best_sum, by_zones, fewest_run, runs_of
+from kalloc.place.runs import best_sum, by_zones, fewest_run, open_zones, runs_of
 from kalloc.place.shaping import at_least
 from kalloc.plan import LevelResult, Result, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
@@ -91,6 +91,11 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart)
         plain = {project: counts[level] for project, counts in alone.items()}
         single[level] = by_zones(items, need, plain, bounds[level], weights[level])
+    every, least_of = (
+        {name: sum(w * count for w, count in zip(weights, counts, strict=True)) for name, counts in of.items()}
+        for of in (spans, alone)
+    )
+    spent = by_zones(items, every, least_of, Proven(0, {}))
     runs: dict[tuple[int, ...], dict[Zones, int]] = {}
     for several in runs_of(weights):
         if run.limits.stopped or best_sum(single, runs) >= value.fragmentation:
@@ -99,8 +104,10 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
             continue
         least, apart = lone.least(items, alone, need_of, several, more)
         reached = {name: sum(weights[at] * count[at] for at in several) for name, count in spans.items()}
-        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart)
         plain = {name: sum(weights[at] * count[at] for at in several) for name, count in alone.items()}
+        most = by_zones(items, reached, plain, Proven(0, {}))
+        short = None if more else open_zones(single, runs, several, most, spent)
+        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart, short)
         runs[several] = by_zones(items, least, plain, bound)
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level].total)

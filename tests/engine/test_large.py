@@ -103,6 +103,8 @@ def test_a_large_item_that_no_parent_holds() -> None:
     assert prices.bound + 10 == 14 < three_levels(made, of.items, 10, prices, Limits()).bound <= 24
 
 
-def testseveral_shares_together() -> None:
-    """The most that shares of 1 and 3, worth 2 and 7, are worth in up to 5."""
-    assert several(np.array([0, 2, 2, 7, 7, 7], dtype=np.int64)).tolist() == [0, 2, 4, 7, 9, 11]
+def test_several_shares_together() -> None:
+    """The most that shares of 1 and 3, worth 2 and 7, are worth in up to 5; an item alone has one share."""
+    worth = np.array([0, 2, 2, 7, 7, 7], dtype=np.int64)
+    assert several(worth, 2).tolist() == [0, 2, 4, 7, 9, 11]
+    assert several(worth, 1).tolist() == worth.tolist()

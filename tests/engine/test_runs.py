@@ -14,7 +14,7 @@ from kalloc.place import states as states_module
 from kalloc.place.bounds import Proven, fewest_spans
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.runs import Run, best_sum, by_zones, fewest_run, runs_of
+from kalloc.place.runs import Run, best_sum, by_zones, fewest_run, open_zones, runs_of
 from kalloc.solver import Limits
 from kalloc.verify import Needs
 from models import placement
@@ -225,6 +225,30 @@ def test_zones_that_are_linked_at_any_level_are_one() -> None:
     single = {0: {both: 5}, 1: {one: 4, two: 0}}
     assert best_sum(single, {(0, 1): {one: 0, two: 8}}) == 9
     assert best_sum(single, {(0, 1): {one: 2, two: 8}}) == 10
+
+
+def test_zones_are_open_where_one_more_run_may_raise_the_sum() -> None:
+    """Zones whose sum meets the plan are done; so are those where even the plan's spans over the run would add nothing.
+
+    Where the sum is 10 and the plan has 12 over the run, a bound less than 2 below the plan is of use.
+    """
+    met, idle, open = frozenset([1]), frozenset([2]), frozenset([3])
+    single = {0: {met: 4, idle: 9, open: 3}, 1: {met: 1, idle: 1, open: 7}}
+    most = {met: 5, idle: 8, open: 12}
+    assert open_zones(single, {}, (0, 1), most, {met: 5, idle: 12, open: 14}) == {open: 2}
+
+
+def test_only_open_zones_are_looked_at() -> None:
+    """A run is bounded where it is of use, and counts with the need elsewhere."""
+    instance = asking([2, 2, 2], (nodes("r", 3), nodes("s", 3)))
+    rooms, granted = Rooms.of(instance), asked(instance)
+    items, cost = items_of(instance, rooms, granted), {name: 2 for name, _ in granted}
+    reached = dict.fromkeys(cost, FAR)
+    every = fewest_run(rooms, items, cost, reached, (0, 1), Limits())
+    [zones] = every.beyond
+    assert every.total > 6
+    assert fewest_run(rooms, items, cost, reached, (0, 1), Limits(), short={zones: 1}).beyond == every.beyond
+    assert fewest_run(rooms, items, cost, reached, (0, 1), Limits(), short={}).beyond == {zones: 0}
 
 
 def test_runs_are_neighbours_that_cost_something() -> None:

@@ -179,6 +179,7 @@ def test_states_of_some_starts_have_them_all() -> None:
         for name in alone.names:
             assert sorted(after(found, found.index[name])) == sorted(after(alone, alone.index[name]))
     assert states_of([(4, 3), (2,)], 5) is states_of([(4, 2), (1, 1)], 5)
+    assert states_of([(4, 4, 3)], 99) is states_of([(4, 3, 2)], 99)
 
 
 def test_states_that_may_be_too_many_are_not_listed() -> None:

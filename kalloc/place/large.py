@@ -31,6 +31,8 @@ FEW_PARENTS, MANY_PARENTS = 2, 32
 """Parents that join in a round: for every share, and for several shares together."""
 LEAST = 1e-6
 """Worth beyond its cost from which on a column joins."""
+FEW_BETWEEN = 0.25
+"""Items larger than a bin that take no more than half a parent, by parents, up to which all are priced by shares."""
 MOST_ENTRIES = 400_000_000
 """Steps of the knapsacks of all parents, in one round; where there would be more, nothing is bounded."""
 
@@ -127,7 +129,7 @@ def three_levels(
     """Return prices that prove a lower bound of what all items pay for parents, bins and children.
 
     Any items larger than a bin may be priced by their shares: all of them, or those alone that take more than half a
-    parent, since shares of several in one bin cost less than they do.
+    parent, since shares of several in one bin cost less than they do. That is tried where the others are many.
 
     Args:
         stock: the bins of every parent.
@@ -143,9 +145,10 @@ def three_levels(
     large = {above: frozenset(size for size in items if size > above) for above in (stock.room, most // 2)}
     if not large[stock.room] or len(stock.parents) * stock.grid.shape[1] * stock.room * most > MOST_ENTRIES:
         return alone
-    ways = [sizes for sizes in dict.fromkeys(large.values()) if sizes and sizes <= large[stock.room]]
+    between = sum(items[size] for size in large[stock.room] - large[most // 2])
+    ways = [large[stock.room], *([large[most // 2]] if between > FEW_BETWEEN * len(stock.parents) else [])]
     best = alone
-    for sizes in ways:
+    for sizes in filter(None, ways):
         higher = max(useful, best.bound + 1)
         found = _by_shares(stock, items, sizes, most, parent_cost, start.price, limits, higher)
         best = max(best, found, key=lambda offer: offer.bound)

@@ -17,8 +17,10 @@ MAX_ROUNDS = 100
 """Rounds of pricing."""
 TOLERANCE = 1e-6
 """Worth beyond its cost, by the size of the costs, from which on a pattern joins."""
-NEAR = 0.25
+NEAR = 0.1
 """Share by which prices are varied to find more patterns."""
+MOST_PRICED, MOST_VARIED = 1, 6
+"""Patterns of a kind over several bins that a parent adds at a time: at the prices of now, and at varied ones."""
 
 
 @dataclass
@@ -118,22 +120,23 @@ class Master:
 
     def price(self, linked: bool) -> int:
         """Let patterns join that are worth more than they cost at the prices of now; return how many are new."""
-        return self._price(self.worth, TOLERANCE * max(1.0, float(self.worth.max())), linked)
+        return self._price(self.worth, TOLERANCE * max(1.0, float(self.worth.max())), linked, MOST_PRICED)
 
     def vary(self, times: int, seed: int) -> None:
         """Let the best patterns at prices near those of now join, whatever they are worth."""
         dice = np.random.default_rng(seed)
         for _ in range(times):
-            self._price(self.worth * dice.uniform(1 - NEAR, 1 + NEAR, len(self.worth)), float("-inf"), True)
+            worth = self.worth * dice.uniform(1 - NEAR, 1 + NEAR, len(self.worth))
+            self._price(worth, float("-inf"), True, MOST_VARIED)
 
-    def _price(self, worth: Floats, least: float, linked: bool) -> int:
+    def _price(self, worth: Floats, least: float, linked: bool, most: int) -> int:
         fillings = Fillings(self.stock, self.sizes, worth)
         knapsacks = knapsacks_of(fillings, self.rents)
-        found: Iterable[Pattern] = chain(singles(fillings, self.rents, least), stars(fillings, knapsacks, least))
+        found: Iterable[Pattern] = chain(singles(fillings, self.rents, least), stars(fillings, knapsacks, least, most))
         if linked:
-            found = chain(found, chains(fillings, self.rents, least))
+            found = chain(found, chains(fillings, self.rents, least, most))
         if self.wide:
-            found = chain(found, galaxies(fillings, knapsacks, least))
+            found = chain(found, galaxies(fillings, knapsacks, least, most))
         return sum([self.add(pattern) for pattern in found])
 
     def generate(self, floor: float, limits: Limits) -> bool:

@@ -20,7 +20,7 @@ from kalloc.solver import Limits, Model, solve_scip
 
 MAX_DIVES = 60
 """Times that what is left is priced anew."""
-MAX_NODES = 200
+MAX_NODES = 500
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 FEW_BINS, MANY_BINS = 64, 200
 """Bins left from which on an integer program decides; and where some item was left out in this way."""
@@ -35,7 +35,7 @@ LIKELY = 0.5
 """Share from which on a pattern over several parents is taken."""
 MAX_KEPT = 600
 """Patterns that a dive leaves to those after it."""
-VARIATIONS = 4
+VARIATIONS = 5
 """Times that prices are varied before whole numbers are chosen."""
 SOFT, HARD = 2.0, float("inf")
 """Times its worth that leaving an item out costs: at first, and once some would be left out."""

@@ -24,10 +24,10 @@ from kalloc.solver import Ids
 
 MOST_BINS = 4
 """Bins of the longest chain."""
-MOST_PER_PARENT = 1
-"""Stars, and chains, that a parent adds at a time."""
 MOST_ENTRIES = 4_000_000
 """Entries of the largest table of a chain's middle; beyond it chains have two bins at most."""
+FEW_ENTRIES = 20_000
+"""Entries up to which all that a chain's middle may take over is looked at in one step."""
 
 
 class Filled(NamedTuple):
@@ -95,20 +95,23 @@ def singles(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]
         yield assemble(fillings, (), [Cut(None, int(used), ())])
 
 
-def stars(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float) -> Iterator[Pattern]:
-    """Yield items cut over bins of one parent, bin by bin the best part: a knapsack over the bins of every parent."""
+def stars(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float, most: int) -> Iterator[Pattern]:
+    """Yield items cut over bins of one parent, bin by bin the best part: a knapsack over the bins of every parent.
+
+    A parent has ``most`` of them.
+    """
     value = fillings.worth + knapsacks.best[:, fillings.sizes]
-    for parent, position in _richest(value, least):
+    for parent, position in _richest(value, least, most):
         size = int(fillings.sizes[position])
         bins = _bins(fillings.stock, knapsacks, parent, size)
         if len(bins) > 1:
             yield assemble(fillings, (size,), bins)
 
 
-def galaxies(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float) -> Iterator[Pattern]:
+def galaxies(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float, most: int) -> Iterator[Pattern]:
     """Yield items cut over parents of a group: the best of every region, and those over several regions.
 
-    Knapsacks again: over the parents of every region, then over the regions.
+    Knapsacks again: over the parents of every region, then over the regions. Each of them has ``most`` galaxies.
     """
     stock = fillings.stock
     parents_of: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -129,7 +132,7 @@ def galaxies(fillings: Fillings, knapsacks: Knapsacks[Floats], least: float) -> 
         if len(keys) > 1:
             options.append((keys, _Knapsack([inside[key].worth for key in keys], beyond)))
     value = fillings.worth + np.stack([knapsack.worth for _, knapsack in options])[:, fillings.sizes]
-    for row, position in _richest(value, least):
+    for row, position in _richest(value, least, most):
         size, (keys, knapsack) = int(fillings.sizes[position]), options[row]
         shares = [(0, size)] if len(keys) == 1 else knapsack.shares(size)
         bins = [
@@ -187,15 +190,15 @@ def knapsacks_of(fillings: Fillings, rents: Rents) -> Knapsacks[Floats]:
     return Knapsacks(worth, int(fillings.sizes.max()), NEVER)
 
 
-def _richest(value: Floats, least: float) -> list[tuple[int, int]]:
-    """Return positions of the greatest entries over a threshold, a few of every row, the greatest first."""
+def _richest(value: Floats, least: float, most: int) -> list[tuple[int, int]]:
+    """Return positions of the greatest entries over a threshold, at most so many of every row, the greatest first."""
     rows, columns = np.nonzero(value > max(least, NEVER / 2))
     order = np.argsort(-value[rows, columns], kind="stable")
     seen: Counter[int] = Counter()
     found = []
     for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
         seen[row] += 1
-        if seen[row] <= MOST_PER_PARENT:
+        if seen[row] <= most:
             found.append((row, column))
     return found
 
@@ -230,8 +233,8 @@ class _Links:
         return cls(first, middle, last)
 
 
-def chains(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
-    """Yield chains of three bins and more, found by dynamic programming over sets of bins of every parent."""
+def chains(fillings: Fillings, rents: Rents, least: float, most: int) -> Iterator[Pattern]:
+    """Yield chains of three bins and more, ``most`` of a parent, found by dynamic programming over sets of its bins."""
     stock = fillings.stock
     if (len(stock.used) + 1) * (stock.room + 1) ** 2 > MOST_ENTRIES or not len(fillings.sizes):
         return
@@ -240,7 +243,7 @@ def chains(fillings: Fillings, rents: Rents, least: float) -> Iterator[Pattern]:
     if not sets:
         return
     value = np.stack([search.closed(bins) for bins in sets], axis=1)
-    for parent, position in _richest(value, least):
+    for parent, position in _richest(value, least, most):
         yield search.trace(parent, sets[position])
 
 
@@ -263,6 +266,8 @@ class _ChainSearch:
         if len(bins) == 1:
             return np.asarray(self.links.first[used] - rent)
         before = self.open(_without(bins, last))
+        if before.size * before.shape[1] <= FEW_ENTRIES:
+            return np.asarray((before[:, :, None] + self.links.middle[used]).max(axis=1) - rent)
         worth = np.full(before.shape, NEVER)
         for taken in np.flatnonzero((before > NEVER / 2).any(axis=0)):
             np.maximum(worth, before[:, taken, None] + self.links.middle[used, taken], out=worth)

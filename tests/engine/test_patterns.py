@@ -95,7 +95,7 @@ def test_stars_are_the_best_of_their_parent() -> None:
     seen = 0
     for fillings, rents in cases(300):
         beside = best_beside(fillings)
-        found = list(stars(fillings, knapsacks_of(fillings, rents), EVERYTHING))
+        found = list(stars(fillings, knapsacks_of(fillings, rents), EVERYTHING, 1))
         values = values_of(found, fillings, rents)
         by_parent = {pattern.bins[0].parent: value for pattern, value in zip(found, values, strict=True)}
         assert len(by_parent) == len(found) and all(len(pattern.bins) > 1 for pattern in found)
@@ -115,7 +115,7 @@ def test_stars_are_the_best_of_their_parent() -> None:
 def test_stars_below_the_threshold_are_not_yielded() -> None:
     """All that is yielded is worth more than the threshold."""
     for fillings, rents in cases(60):
-        values = values_of(stars(fillings, knapsacks_of(fillings, rents), 5.0), fillings, rents)
+        values = values_of(stars(fillings, knapsacks_of(fillings, rents), 5.0, 1), fillings, rents)
         assert all(value > 5.0 for value in values)
 
 
@@ -135,7 +135,7 @@ def test_galaxies_are_the_best_of_their_group() -> None:
     seen = 0
     for fillings, rents in cases(1200, parents=4, bins=1, count=2, room=2):
         stock, beside = fillings.stock, best_beside(fillings)
-        found = list(galaxies(fillings, knapsacks_of(fillings, rents), EVERYTHING))
+        found = list(galaxies(fillings, knapsacks_of(fillings, rents), EVERYTHING, 1))
         values = values_of(found, fillings, rents)
         assert all(len({filled.parent for filled in pattern.bins}) > 1 for pattern in found)
         parents = [
@@ -185,7 +185,7 @@ def test_chains_are_the_best_of_their_parent() -> None:
     seen = 0
     for fillings, rents in cases(150, parents=2, bins=4, count=2, room=3):
         beside = best_beside(fillings)
-        found = list(chains(fillings, rents, EVERYTHING))
+        found = list(chains(fillings, rents, EVERYTHING, 1))
         values = values_of(found, fillings, rents)
         by_parent = {pattern.bins[0].parent: value for pattern, value in zip(found, values, strict=True)}
         for parent in range(len(fillings.stock.parents)):

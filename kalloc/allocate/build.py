@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kalloc.allocate.classes import classes_of
+from kalloc.allocate.domains import domains
 from kalloc.allocate.forms import forms
 from kalloc.allocate.model import Allocation
 from kalloc.allocate.policy import budget, call, limit
@@ -29,4 +30,5 @@ def build(instance: Instance, rooms: Rooms, alone: bool = False) -> Allocation:
     forms(allocation)
     lend(allocation)
     seats(allocation)
+    domains(allocation)
     return allocation

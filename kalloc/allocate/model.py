@@ -70,9 +70,10 @@ class Allocation:
         each = max(amounts, default=0) if self.classes[index].amount_is_one else sum(amounts)
         return each * self.classes[index].size
 
-    def climb(self) -> None:
-        """Count the members of every class by the amount that they get: the rungs of a ladder, each below the last."""
-        for index, members in enumerate(self.classes):
+    def climb(self, indices: Collection[int] | None = None) -> None:
+        """Count members of classes by the amount that they get: the rungs of a ladder, each below the last."""
+        for index in range(len(self.classes)) if indices is None else indices:
+            members = self.classes[index]
             for offer, wish in enumerate(members.offers):
                 if (index, offer) in self.ladder:
                     continue

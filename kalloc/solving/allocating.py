@@ -14,6 +14,7 @@ from kalloc.allocate.tiers import bounds_anyhow, prepare, settle
 from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Tier
+from kalloc.joint import crowded
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Limits
 from kalloc.solving.early import early_plan
@@ -38,6 +39,8 @@ def allocate(run: Run, rooms: Rooms) -> Allocated:
     except NoAnswerError as error:
         if error.infeasible:
             allocation.model.truncate(rows, size)
+            if clash := crowded(allocation):
+                raise InfeasibleError(clash) from None
             raise InfeasibleError(*(why_impossible(allocation, run.limits) if run.explains else ([],))) from None
         if run.early is None:
             raise NoPlanError("no allocation was found within the limits; give more time") from None

@@ -47,6 +47,8 @@ class Books:
         self._domains: dict[tuple[str, int], Mapping[int, Mapping[str, int]]] = {}
         self._reach: dict[tuple[str, str, int], dict[int, int]] = {}
         self._serving: dict[tuple[str, str], frozenset[str]] = {}
+        self._used: dict[tuple[str, str], int] = {}
+        self._beside: dict[tuple[str, str], tuple[int, int]] = {}
 
     def gets(self, project: str, kind: str) -> int:
         """Return the GPUs of a kind that a project is granted."""
@@ -54,8 +56,22 @@ class Books:
 
     def usage(self, pool: str, kind: str) -> int:
         """Return the GPUs of a kind, or of all for ``*``, that projects of the pool and below it are granted."""
-        used = self.records.usage[pool]
-        return used.total() if kind == ALL else used[kind]
+        if (pool, kind) not in self._used:
+            used = self.records.usage[pool]
+            self._used[pool, kind] = used.total() if kind == ALL else used[kind]
+        return self._used[pool, kind]
+
+    def beside(self, row: Quota) -> tuple[int, int]:
+        """Return the GPUs that the siblings of a pool can lend by rows of the kind, and those that they borrow."""
+        key = (row.pool, row.kind)
+        if key not in self._beside:
+            tree = self.instance.pool_tree
+            others = [pool for pool in tree.siblings[tree.parent[row.pool] or ""] if pool != row.pool]
+            rows = [tree.quotas[pool, row.kind] for pool in others if (pool, row.kind) in tree.quotas]
+            left = [other.gpus - self.usage(other.pool, other.kind) for other in rows]
+            lent = sum(min(other.lend, max(0, rest)) for other, rest in zip(rows, left, strict=True))
+            self._beside[key] = lent, sum(max(0, -rest) for rest in left)
+        return self._beside[key]
 
     def rows(self, pool: str, kind: str) -> Iterator[Quota]:
         """Yield the quota rows that count GPUs of a kind for a pool: its own first, then those above it."""

@@ -148,12 +148,7 @@ def borrowing(case: Case) -> Facts | None:
         parent = tree.parent[row.pool]
         if parent is None:
             continue
-        others = [pool for pool in tree.siblings[parent] if pool != row.pool and (pool, row.kind) in tree.quotas]
-        lent = borrowed = 0
-        for other in (tree.quotas[pool, row.kind] for pool in others):
-            left = other.gpus - books.usage(other.pool, row.kind)
-            lent += min(other.lend, max(0, left))
-            borrowed += max(0, -left)
+        lent, borrowed = books.beside(row)
         after = books.usage(row.pool, row.kind) + case.step - row.gpus
         if after > 0 and after + borrowed > lent:
             figures = {"after": after, "others": borrowed, "lent": lent}

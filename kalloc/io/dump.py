@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ FILES = frozenset({HEAD_FILE, *(f"{table}.csv{end}" for table in TABLES for end 
 
 Cells = dict[str, Any]
 
+MARKED = re.compile('[,"\r\n]')
+"""What a cell of a CSV table must be quoted for."""
 
 def dump_json(instance: Instance) -> str:
     """Return an instance as a JSON document: one line per row, defaults left out."""
@@ -75,7 +78,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
+    return '"' + text.replace('"', '""') + '"' if MARKED.search(text) else text
 
 
 def _cells(levels: Sequence[str], row: Row) -> Cells:

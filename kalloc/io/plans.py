@@ -38,6 +38,10 @@ Rows = Iterable[Mapping[str, Any]]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+"""Made once: there is a line for every grant and every seat."""
+
+
 
 def check_writable(directory: Path) -> None:
     """Raise an OutputError where a plan could not be written: better before a long solve than after it."""
@@ -120,7 +124,7 @@ def _certificate(certificate: Mapping[str, Any], plan_text: str) -> str:
 
 
 def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return ENCODER.encode(value)
 
 
 def _pretty(value: object) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from kalloc.place.alone import Preferred
+from kalloc.place.fitting import fitted_whole
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
 from kalloc.place.moving import Moving, seated, widened
@@ -101,7 +102,7 @@ def seat_all(
 
 
 def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits, hedged: bool) -> Iterator[Seats]:
-    """Yield seatings: those with little choice first, one by one, then the others laid end to end; by best fit; packed.
+    """Yield seatings: those with little choice first, the others in whole domains, end to end, by best fit, packed.
 
     Raises:
         NoRoomError: when a way does not seat all; there may be others before it.
@@ -114,6 +115,8 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits, hedged: bool) -> 
     seating = seat_first(Seating(rooms), few, limits if hedged else None)
     if seating is None or (hedged and limits.stopped):
         raise NoRoomError(items[0].project)
+    if zones and (whole := fitted_whole(seating, zones)):
+        yield whole
     end_to_end, failure = seating.copy(), None
     laid: Seating | None = None
     try:

@@ -114,11 +114,14 @@ class Records:
     @cached_property
     def held(self) -> Mapping[str, Mapping[str, int]]:
         """GPUs that are seated, by project and kind."""
-        found: dict[str, Counter[str]] = {}
+        group, kind_of = self.instance.topology.group.tolist(), [row.kind for row in self.instance.topology.groups]
+        found: dict[str, dict[str, int]] = {}
         for project, nodes in self.seats.items():
-            kinds = found[project] = Counter()
+            kinds: dict[str, int] = {}
             for node, gpus in nodes.items():
-                kinds[self.instance.topology.row(node).kind] += gpus
+                kind = kind_of[group[node]]
+                kinds[kind] = kinds.get(kind, 0) + gpus
+            found[project] = kinds
         return found
 
     @cached_property
@@ -152,8 +155,12 @@ class Records:
 
 
 def _by_pool(instance: Instance, bundles: Mapping[str, Mapping[str, int]]) -> Mapping[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {pool: Counter() for pool in instance.pool_tree.parent}
+    own: Counter[tuple[str, str]] = Counter()
     for project, bundle in bundles.items():
-        for pool in instance.pool_tree.line(instance.project_of[project].pool):
-            found[pool].update(bundle)
+        for kind, gpus in bundle.items():
+            own[instance.project_of[project].pool, kind] += gpus
+    found: dict[str, Counter[str]] = {pool: Counter() for pool in instance.pool_tree.parent}
+    for (of, kind), gpus in own.items():
+        for pool in instance.pool_tree.line(of):
+            found[pool][kind] += gpus
     return found

@@ -59,7 +59,10 @@ def fairness(records: Records, tier: Tier) -> Fraction:
 
 def profile(records: Records, tier: Tier) -> Profile:
     """Return all shares of the tier ``fairness``, ascending, and how many have each."""
-    shares = Counter(Fraction(got) / (weight * due) for got, weight, due in _parties(records, tier))
+    alike = Counter((got, *weight.as_integer_ratio(), due) for got, weight, due in _parties(records, tier))
+    shares = Counter[Fraction]()
+    for (got, above, below, due), count in alike.items():
+        shares[Fraction(got * below, above * due)] += count
     return tuple(sorted(shares.items()))
 
 

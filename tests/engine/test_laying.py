@@ -191,6 +191,7 @@ def test_large_instances_are_fitted_while_there_is_time(monkeypatch: pytest.Monk
     rooms, waiting, told = Rooms.of(instance), items(instance), list[int]()
     assert engine.seat_first(Seating(rooms), waiting, Limits(), until=0.0) is None
     monkeypatch.setattr(engine, "pack_zones", lambda *_: set())
+    monkeypatch.setattr(engine, "fitted_whole", lambda *_: None)
     monkeypatch.setattr(engine, "MOST_FITTED", 0)
     engine.seat_all(rooms, waiting, {}, {}, Limits(deadline=time.monotonic() + 60), told.append)
     assert len(told) == 2 and told[1] < told[0]

@@ -56,11 +56,6 @@ class ProjectClass:
     offers: tuple[Offer, ...]
 
     @property
-    def bound(self) -> bool:
-        """Whether the projects must be served, or keep seats."""
-        return self.mandatory or bool(self.kept)
-
-    @property
     def size(self) -> int:
         """Number of projects."""
         return len(self.members)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 from kalloc.allocate.model import Allocation, Measure
-from kalloc.allocate.rules import content
+from kalloc.allocate.rules import must_be_served
 from kalloc.solver import whole_row
 
 Shares = list[tuple[int, Fraction]]
@@ -18,8 +18,7 @@ def call(allocation: Allocation) -> None:
     """A project that must be served is refused by no call; others that are refused have no offers."""
     refused = allocation.instance.policy.refused
     for members in allocation.classes:
-        served = members.kept or (members.mandatory and not content(allocation.instance, members))
-        if served and members.members[0] in refused:
+        if must_be_served(allocation.instance, members) and members.members[0] in refused:
             row = allocation.model.row([(allocation.model.variable(0, 0), 1)], 1, None)
             allocation.clash[row] = f"call: project {members.members[0]!r} applied outside the call of its pool"
 

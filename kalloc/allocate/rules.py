@@ -45,6 +45,11 @@ def mandatory(allocation: Allocation) -> None:
             allocation.clash[row] = f"mandatory: {_names(members)} must be served{why}"
 
 
+def must_be_served(instance: Instance, members: ProjectClass) -> bool:
+    """Tell whether projects keep seats, or must be served and cannot be so with nothing."""
+    return bool(members.kept) or (members.mandatory and not content(instance, members))
+
+
 def content(instance: Instance, members: ProjectClass) -> bool:
     """Tell whether projects that must be served can be so with nothing."""
     return any(row.min == 0 for row in instance.requests_of[members.members[0]])

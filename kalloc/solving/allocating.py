@@ -10,6 +10,7 @@ from kalloc.allocate.decode import Granted, decode
 from kalloc.allocate.lessening import keeps_floors, lessened
 from kalloc.allocate.lexicographic import NoAnswerError, Search, Settled
 from kalloc.allocate.model import Allocation
+from kalloc.allocate.rules import must_be_served
 from kalloc.allocate.tiers import bounds_anyhow, prepare, settle
 from kalloc.clash import why_impossible
 from kalloc.errors import InfeasibleError, NoPlanError
@@ -88,7 +89,8 @@ def allocate_fewer(run: Run, allocated: Allocated, granted: Granted, project: st
     """
     allocation = allocated.allocation
     served = {key: _served(allocation, granted, *key) for key in allocation.served}
-    optional = [key for key, count in served.items() if count and not allocation.classes[key[0]].bound]
+    free = [not must_be_served(run.instance, members) for members in allocation.classes]
+    optional = [key for key, count in served.items() if count and free[key[0]]]
     own = [key for key in optional if project in allocation.classes[key[0]].members]
     if not optional:
         return None

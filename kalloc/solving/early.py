@@ -60,5 +60,7 @@ def _seated(run: Run, rooms: Rooms, granted: Granted) -> tuple[Granted, Seats] |
 
 
 def _bound(instance: Instance) -> frozenset[str]:
-    """Return the projects that must be served, or keep seats."""
-    return frozenset([*(row.project for row in instance.projects if row.mandatory), *instance.stays])
+    """Return the projects that keep seats, or must be served and ask for more than nothing."""
+    asking = (row.project for row in instance.projects if row.mandatory)
+    must = (name for name in asking if all(request.min > 0 for request in instance.requests_of[name]))
+    return frozenset([*must, *instance.stays])

@@ -49,7 +49,8 @@ def test_floors_are_seen(least: int | None, kept: bool) -> None:
     assert keeps_floors(instance(least), {("p", "h"): 24, ("q", "h"): 40}) == kept
 
 
-def test_a_large_model_loses_a_step_and_not_a_project(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("must", [False, True], ids=["may be left out", "must be served, content with nothing"])
+def test_a_large_model_loses_a_step_and_not_a_project(must: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a project is said to have no room at its amount, it is seated with a step less; the others have theirs."""
     tried = []
 
@@ -63,6 +64,11 @@ def test_a_large_model_loses_a_step_and_not_a_project(monkeypatch: pytest.Monkey
     monkeypatch.setattr("kalloc.solving.allocating.DECIDED_AGAIN", 0)
     monkeypatch.setattr("kalloc.solving.run.JOINT_NODES", 0)
     given = instance().replace(requests=(asks("p", 48), asks("q", 32)))
+    if must:
+        given = given.replace(
+            projects=tuple(row.model_copy(update={"mandatory": True}) for row in given.projects),
+            requests=tuple(row.model_copy(update={"min": 0}) for row in given.requests),
+        )
     plan = kalloc.solve(given, threads=1).plan
     assert {grant.project: grant.gpus for grant in plan.grants} == {"p": 40, "q": 32}
     assert verify(given, plan) == []

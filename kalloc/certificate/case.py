@@ -99,9 +99,8 @@ class Case:
 
     def kept(self, project: str, kind: str | None = None) -> dict[int, int]:
         """Return the GPUs that a project keeps by node, of one kind or of all."""
-        row = self.instance.topology.row
         stays = self.instance.stays.get(project, {})
-        return {node: gpus for node, gpus in stays.items() if kind in (None, row(node).kind)}
+        return {node: gpus for node, gpus in stays.items() if kind in (None, self.instance.topology.row(node).kind)}
 
     def kept_gpus(self, project: str, kind: str) -> int:
         """Return the GPUs of a kind that a project keeps."""

@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from kalloc.place.alone import Preferred
-from kalloc.place.fitting import fitted_whole
+from kalloc.place.fitting import by_zone, fitted_whole, packable
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
 from kalloc.place.moving import Moving, seated, widened
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
-from kalloc.place.shaping import at_least, of_nodes, seat_any, seat_formed
+from kalloc.place.shaping import at_least, seat_any, seat_formed
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits
 
@@ -107,11 +106,9 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits, hedged: bool) -> 
     Raises:
         NoRoomError: when a way does not seat all; there may be others before it.
     """
-    zones: dict[int, list[Item]] = defaultdict(list)
-    others = [item for item in items if _packable(rooms, item)]
-    for item in others:
-        zones[next(iter(item.shape.zones[0]))].append(item)
-    few = [item for item in items if not _packable(rooms, item)]
+    others = [item for item in items if packable(rooms, item)]
+    zones = by_zone(others)
+    few = [item for item in items if not packable(rooms, item)]
     seating = seat_first(Seating(rooms), few, limits if hedged else None)
     if seating is None or (hedged and limits.stopped):
         raise NoRoomError(items[0].project)
@@ -210,7 +207,7 @@ def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -
     """
     if len(ways) == 1:
         return ways[0]
-    zone_of = {item.project: next(iter(item.shape.zones[0])) for item in items if _packable(rooms, item)}
+    zone_of = {item.project: next(iter(item.shape.zones[0])) for item in items if packable(rooms, item)}
     fixed: list[Seats] = [{seat: gpus for seat, gpus in way.items() if seat[0] not in zone_of} for way in ways]
     alike = [way for way, rest in zip(ways, fixed, strict=True) if rest == fixed[-1]]
     best = fixed[-1]
@@ -219,10 +216,3 @@ def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -
         costs = [scattering(rooms, part) for part in parts]
         best.update(parts[costs.index(min(costs))])
     return min([*ways, best], key=lambda way: scattering(rooms, with_kept(rooms, way)))
-
-
-def _packable(rooms: Rooms, item: Item) -> bool:
-    """Tell whether an item asks one zone for one kind and may be cut anywhere, or between whole nodes."""
-    shape = item.shape
-    alone = shape.anchor is None and len(shape.amounts) == 1 and len(shape.zones[0]) == 1
-    return alone and shape.level is None and (shape.form is None or of_nodes(rooms, item))

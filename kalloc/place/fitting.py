@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from kalloc.place.items import Item
+from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating, Seats
+from kalloc.place.shaping import of_nodes
+
+
+def packable(rooms: Rooms, item: Item) -> bool:
+    """Tell whether an item asks one zone for one kind and may be cut anywhere, or between whole nodes."""
+    shape = item.shape
+    alone = shape.anchor is None and len(shape.amounts) == 1 and len(shape.zones[0]) == 1
+    return alone and shape.level is None and (shape.form is None or of_nodes(rooms, item))
+
+
+def by_zone(items: Iterable[Item]) -> dict[int, list[Item]]:
+    """Return items that ask one zone, by zone."""
+    zones: dict[int, list[Item]] = defaultdict(list)
+    for item in items:
+        zones[next(iter(item.shape.zones[0]))].append(item)
+    return zones
 
 
 def fitted_whole(seating: Seating, zones: Mapping[int, Sequence[Item]]) -> Seats | None:

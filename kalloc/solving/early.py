@@ -10,6 +10,7 @@ from kalloc.allocate.goals import GOALS
 from kalloc.allocate.lessening import keeps_floors
 from kalloc.allocate.lexicographic import Search, Settled
 from kalloc.instance import Instance, Tier
+from kalloc.place.fitting import by_zone, fitted_whole, packable
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
@@ -46,6 +47,9 @@ def _seated(run: Run, rooms: Rooms, granted: Granted) -> tuple[Granted, Seats] |
     try:
         check_kept(run.instance, rooms, items)
         assigned = assign_zones(rooms, items, replace(run.limits, stop=None))
+        alike = all(packable(rooms, item) for item in assigned)
+        if alike and (whole := fitted_whole(seating, by_zone(assigned))) is not None:
+            return granted, with_kept(rooms, whole)
         for item in sorted(by_choice(assigned), key=lambda one: one.project not in bound):
             try:
                 seat_any(seating, item)

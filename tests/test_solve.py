@@ -14,6 +14,7 @@ import pytest
 import kalloc
 from kalloc.errors import InfeasibleError, NoPlanError, PlanRejectedError
 from kalloc.instance import Instance, Objective, Project
+from kalloc.place.seating import NoRoomError
 from kalloc.plan import Progress, Result
 from kalloc.verify import Violation, claims, verify
 from tests.engine.hard import endless, full
@@ -155,6 +156,11 @@ def test_stop_at_any_word_of_progress(heard: int) -> None:
 def test_stop_seeks_no_other_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once somebody says stop, what could not be seated is not decided again: there is no plan, and that is said."""
     stop = threading.Event()
+
+    def refuse(*_: object) -> None:
+        raise NoRoomError("a")
+
+    monkeypatch.setattr("kalloc.solving.placing.seat_all", refuse)
     monkeypatch.setattr("kalloc.solving.placing.allocate_fewer", lambda *_: pytest.fail("decided again"))
     with pytest.raises(NoPlanError, match="seated"):
         kalloc.solve(kalloc.load(INSTANCES / "tiny/level-request"), stop=stop, on_progress=lambda _: stop.set())

@@ -9,11 +9,11 @@ import pytest
 
 import kalloc
 from kalloc.errors import InfeasibleError, KallocError, NoPlanError
-from kalloc.instance import Guarantee, Instance, Objective, Tier
+from kalloc.instance import Guarantee, Instance, Objective, Project, Tier
 from kalloc.instance.objective import SENSES
 from kalloc.whatif import frontier as module
 from kalloc.whatif.frontier import Point, frontier
-from tests.models.small import sow
+from tests.models.small import ask, make, nodes, sow
 
 BETWEEN = ("merit", "fragmentation")
 
@@ -102,9 +102,14 @@ def test_any_two_tiers(between: tuple[str, str], seed: int) -> None:
 
 
 def test_shapes_are_seated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where an allocation cannot be seated it is no point: totals fit, but not in one unit each."""
-    instance = kalloc.load("instances/tiny/level-request")
-    assert frontier(instance, ("merit", "utilisation"), 5, 60)[-1].first == 88
+    """Where an allocation cannot be seated it is no point: 4, 4, 5 and 7 are 20, but not 10 and 10."""
+    sizes = {"a": 4, "b": 4, "c": 5, "d": 7}
+    instance = make(
+        inventory=tuple(nodes(rack, 1, count=10) for rack in "rs"),
+        projects=tuple(Project(project=name, pool="top", level="rack") for name in sizes),
+        requests=tuple(ask(name, size, size) for name, size in sizes.items()),
+    )
+    assert frontier(instance, ("merit", "utilisation"), 5, 60)[-1].first == 16
     monkeypatch.setattr(module, "EXACT_VARIABLES", 1)
     with pytest.raises(KallocError, match="at this size"):
         frontier(instance, ("merit", "utilisation"), 2, 60)

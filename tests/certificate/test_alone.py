@@ -114,3 +114,18 @@ def test_forms_and_rooms_together() -> None:
     """On random instances with forms, no facts say more than the text-book placement, and mostly as much."""
     found = hold(range(40))
     assert found["met"] > found["less"], found
+
+
+def test_alike_are_projects_of_one_pool_alone() -> None:
+    """Two projects of a pool are counted as one with the number 2; one of another pool, on the same nodes, by itself."""
+    instance = Instance(
+        name="pools",
+        hierarchy=Hierarchy(levels=("rack",)),
+        kinds=(Kind(kind="H"),),
+        pools=(Pool(pool="all"), Pool(pool="a", parent="all"), Pool(pool="b", parent="all")),
+        inventory=(NodeGroup(path=("r",), kind="H", gpus=8, count=4, owner="all"),),
+        projects=tuple(Project(project=name, pool=name[0]) for name in ("a1", "a2", "b1")),
+        requests=tuple(Request(project=name, kind="H", min=8, max=8) for name in ("a1", "a2", "b1")),
+    )
+    members = Case(instance).members({name: {"H": 8} for name in ("a1", "a2", "b1")})
+    assert members == {("a1", (("H", 8),)): 2, ("b1", (("H", 8),)): 1}

@@ -117,7 +117,7 @@ def test_forms_and_rooms_together() -> None:
 
 
 def test_alike_are_projects_of_one_pool_alone() -> None:
-    """Two projects of a pool are counted as one with the number 2; one of another pool, on the same nodes, by itself."""
+    """Two projects of a pool are counted as one with the number 2, one of another pool by itself."""
     instance = Instance(
         name="pools",
         hierarchy=Hierarchy(levels=("rack",)),

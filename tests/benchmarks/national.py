@@ -63,6 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, default=4096, help="nodes of each instance (%(default)s)")
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="NAME", help="names of families (all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="one instance for each (%(default)s)")
+    parser.add_argument("--only", metavar="LEVEL", help="the one level with a weight (all, as the recipe has it)")
     parser.add_argument("--time-limit", type=float, metavar="S", help="seconds for each solve (kalloc's default)")
 
 
@@ -70,9 +71,10 @@ def report(given: argparse.Namespace) -> Iterator[str]:
     """Make, solve and compare, and yield the table, and the medians where there are several seeds."""
     yield ABOUT
     made = f"`kalloc generate national --family FAMILY --nodes {given.nodes} --seed SEED --out DIR`"
-    yield f"{given.nodes:,} nodes: {made}."
+    alone = f"; in `instance.toml` the weight of each level but `{given.only}` is 0" if given.only else ""
+    yield f"{given.nodes:,} nodes: {made}{alone}."
     pairs = product(given.families, given.seeds)
-    found = [_compared(family, given.nodes, seed, given.time_limit) for family, seed in pairs]
+    found = [_compared(family, seed, given) for family, seed in pairs]
     yield markdown(HEAD, [_row(compared) for compared in found])
     if len(given.seeds) > 1:
         yield medians(found)
@@ -89,11 +91,16 @@ def medians(found: list[Compared]) -> str:
     return markdown(MEDIANS, rows)
 
 
-def _compared(family: str, nodes: int, seed: int, seconds: float | None) -> Compared:
-    instance = generate("national", seed, family=family, nodes=nodes)
+def _compared(family: str, seed: int, given: argparse.Namespace) -> Compared:
+    instance = generate("national", seed, family=family, nodes=given.nodes)
+    if given.only:
+        hierarchy, told = instance.hierarchy, instance.topology.weights
+        levels = zip([*hierarchy.levels, "node"], told, strict=True)
+        weights = {level: weight * (level == given.only) for level, weight in levels}
+        instance = instance.replace(hierarchy=hierarchy.model_copy(update={"weights": weights}))
     with TemporaryDirectory() as scratch:
         write_instance(instance, Path(scratch) / "instance")
-        run = solve(Path(scratch) / "instance", Path(scratch) / "plan", seconds)
+        run = solve(Path(scratch) / "instance", Path(scratch) / "plan", given.time_limit)
         if run.status != 0:
             return Compared(family, seed, len(instance.projects), run)
         plan = read_plan(Path(scratch) / "plan")

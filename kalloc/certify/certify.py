@@ -60,7 +60,7 @@ def certify(
         seconds = SECONDS + SHARE * sum(result.seconds.get(step, 0.0) for step in ("allocate", "place"))
     limits = Limits(deadline=time.monotonic() + seconds, stop=stop)
     work = _Work(instance, result, limits)
-    document = abandonable(lambda: work.document(path), limits)
+    document = work.document(path) if limits.stopped else abandonable(lambda: work.document(path), limits)
     if document is None:
         document = _Work(instance, result, limits).document(path)
     return replace(result, certificate=document)

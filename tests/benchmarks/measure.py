@@ -83,8 +83,8 @@ def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> It
 def solve(instance: Path, out: Path, seconds: float | None = None) -> Run:
     """Solve from files to a verified plan on disk, with default options but for a time limit that is given.
 
-    Memory is that of the process and its workers, as it tells itself: what the system tells of a child includes what its
-    parent held when it began.
+    Memory is that of the process and its workers, as it tells itself: what the system tells of a child includes what
+    its parent held when it began.
     """
     limit = () if seconds is None else ("--time-limit", seconds)
     run = kalloc("solve", instance, "--out", out, "--json", "--quiet", *limit)

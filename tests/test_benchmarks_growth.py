@@ -46,16 +46,18 @@ def options(*words: str) -> argparse.Namespace:
     return parser().parse_args(["growth", *words])
 
 
-def test_growth(tmp_path: Path) -> None:
+def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One table for each thing that grows, and one plot for each table."""
     pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
     few = ("--nodes", "64", "--sizes", "2", "--rooms", "--fixed-nodes", "510", "--time-limit", "1")
     text = list(growth.report(options(*few, "--plots", str(tmp_path))))
     assert [part for part in text if part.startswith("##")] == [
         "## With the number of nodes, family fragmented",
         "## With the number of distinct sizes, 510 nodes, half of them in use",
     ]
-    row = [cell.strip() for cell in text[-1].splitlines()[-1].strip("|").split("|")]
+    assert text[-1].endswith("(growth-distinct-sizes.svg)")
+    row = [cell.strip() for cell in text[-2].splitlines()[-1].strip("|").split("|")]
     assert row[0] == "510"
     assert row[2:4] == ["2", "4"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["growth-distinct-sizes.svg", "growth-nodes.svg"]

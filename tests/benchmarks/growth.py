@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,8 @@ def report(given: argparse.Namespace) -> Iterator[str]:
 
             path = given.plots / f"growth-{name.replace(' ', '-')}.svg"
             draw(path, title, name, points, logarithmic=name == "nodes")
+            page = Path() if given.markdown is None else given.markdown.parent
+            yield f"![{title}]({Path(os.path.relpath(path, page)).as_posix()})"
 
 
 def _runs(instance: Instance, given: argparse.Namespace) -> list[Run]:

@@ -75,8 +75,7 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     Last is the bound of the score by single levels and pairs of them alone.
     The score's bound is the best sum of bounds of single levels and of runs of them, zone by zone. A project spans no
     less than it would alone, and than what it keeps. Where a form or a preference makes that more than its need, it
-    stands apart. Three levels where the plan spans no more than is needed at the finest are looked at together in the
-    end, and only where forms leave that to chance.
+    stands apart. Three levels are not looked at together where the plan spans no more than is needed at the finest.
     """
     items = items_of(run.instance, rooms, decision.granted)
     alone, spans = run.needed(decision.granted), spans_of(rooms, decision.seats)
@@ -98,19 +97,17 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     )
     spent = by_zones(items, every, least_of, Proven(0, {}))
     runs: dict[tuple[int, ...], dict[Zones, int]] = {}
-    late = {of for of in runs_of(weights) if len(of) > 2 and exact[of[-1]].spans == exact[of[-1]].need}
-    formed = any(item.shape.form is not None for item in items)
-    order = [of for of in runs_of(weights) if of not in late] + [of for of in runs_of(weights) if of in late and formed]
-    for several in order:
+    for several in runs_of(weights):
         if run.limits.stopped or best_sum(single, runs) >= value.fragmentation:
             break
+        if len(several) > 2 and exact[several[-1]].spans == exact[several[-1]].need:
+            continue
         least, apart = lone.least(items, alone, need_of, several, more)
         reached = {name: sum(weights[at] * count[at] for at in several) for name, count in spans.items()}
         plain = {name: sum(weights[at] * count[at] for at in several) for name, count in alone.items()}
         most = by_zones(items, reached, plain, Proven(0, {}))
         short = None if more else open_zones(single, runs, several, most, spent)
-        limits = run.limits if several in late else run.share(RUN_SHARE)
-        bound = fewest_run(rooms, items, least, reached, several, limits, apart, short)
+        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart, short)
         runs[several] = by_zones(items, least, plain, bound)
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level].total)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from kalloc.allocate.decode import Granted, decode
 from kalloc.allocate.goals import GOALS
 from kalloc.allocate.lessening import keeps_floors
 from kalloc.allocate.lexicographic import Search, Settled
-from kalloc.instance import Instance, Tier
+from kalloc.allocate.model import Allocation
+from kalloc.allocate.rules import must_be_served
+from kalloc.instance import Tier
 from kalloc.place.fitting import by_zone, fitted_whole, packable
 from kalloc.place.items import items_of
-from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
 from kalloc.place.shaping import check_kept, seat_any
 from kalloc.place.zones import assign_zones
@@ -36,13 +38,15 @@ def early_plan(run: Run, search: Search, tiers: Sequence[Tier], settled: Sequenc
     values, search.values = search.values, before
     if values is None:
         return None
-    found = _seated(run, search.allocation.rooms, decode(search.allocation, values))
+    found = _seated(run, search.allocation, decode(search.allocation, values))
     return None if found is None else Decision(*found, list(settled))
 
 
-def _seated(run: Run, rooms: Rooms, granted: Granted) -> tuple[Granted, Seats] | None:
+def _seated(run: Run, allocation: Allocation, granted: Granted) -> tuple[Granted, Seats] | None:
     """Seat one project after the other, those first who must be; return who gets how much, and the seats."""
-    items, bound = items_of(run.instance, rooms, granted), _bound(run.instance)
+    rooms = allocation.rooms
+    must = (members.members for members in allocation.classes if must_be_served(run.instance, members))
+    items, bound = items_of(run.instance, rooms, granted), frozenset(chain.from_iterable(must))
     seating = Seating(rooms)
     try:
         check_kept(run.instance, rooms, items)
@@ -61,10 +65,3 @@ def _seated(run: Run, rooms: Rooms, granted: Granted) -> tuple[Granted, Seats] |
     except NoRoomError:
         return None
     return (granted, with_kept(rooms, seating.seats)) if keeps_floors(run.instance, granted) else None
-
-
-def _bound(instance: Instance) -> frozenset[str]:
-    """Return the projects that keep seats, or must be served and ask for more than nothing."""
-    asking = (row.project for row in instance.projects if row.mandatory)
-    must = (name for name in asking if all(request.min > 0 for request in instance.requests_of[name]))
-    return frozenset([*must, *instance.stays])

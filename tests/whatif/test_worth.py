@@ -67,15 +67,20 @@ def test_by_hand() -> None:
     }
 
 
-def test_fragmentation_is_told_where_it_is_proven() -> None:
-    """One GPU more for p, of which two racks with a GPU left each are all that there is: a rack and a node too many."""
-    instance = make(
+def two_racks() -> Instance:
+    """Return two racks of which others leave a GPU each, and p that may have one of them and asks for two."""
+    return make(
         pools=FAMILY,
         quotas=(Quota(pool="a", kind="h", gpus=1),),
         inventory=(nodes("r", 3), nodes("s", 3)),
         projects=(Project(project="p", pool="a"), *(Project(project=name, pool="b", merit=9) for name in "qo")),
         requests=(ask("p", 1, 2), ask("q", 2, 2), ask("o", 2, 2)),
     )
+
+
+def test_fragmentation_is_told_where_it_is_proven() -> None:
+    """One GPU more for p, of which two racks with a GPU left each are all that there is: a rack and a node too many."""
+    instance = two_racks()
     quota = next(worth(instance))
     assert quota.rule == "quota"
     assert dict(quota.tiers) == {"merit": Fraction(1), "fragmentation": Fraction(2)}
@@ -209,13 +214,7 @@ def test_plans_that_are_put_together_on_hundreds(monkeypatch: pytest.MonkeyPatch
 
 def test_who_changes_sits_anew() -> None:
     """p grows from 1 to 2 GPUs, one in each of two racks: a rack and a node too many; nobody else moves."""
-    instance = make(
-        pools=FAMILY,
-        quotas=(Quota(pool="a", kind="h", gpus=1),),
-        inventory=(nodes("r", 3), nodes("s", 3)),
-        projects=(Project(project="p", pool="a"), *(Project(project=name, pool="b", merit=9) for name in "qo")),
-        requests=(ask("p", 1, 2), ask("q", 2, 2), ask("o", 2, 2)),
-    )
+    instance = two_racks()
     plan = kalloc.solve(instance, threads=1).plan
     more = instance.replace(quotas=(Quota(pool="a", kind="h", gpus=4),))
     granted = nearest(more, {(row.project, row.kind): row.gpus for row in plan.grants}, Limits())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import product
@@ -281,6 +281,12 @@ class Case:
         rows = [row for project in some for row in self.instance.requests_of[project] if row.kind == kind]
         amounts = [self.amounts(row) for row in rows]
         return gcd(*(number for of in amounts for number in (of.start, of.step) if of))
+
+    def step(self, pools: Collection[str], kind: str) -> int:
+        """Return what the GPUs of a kind, or of all, that projects of some pools get are a multiple of."""
+        rows = (row for row in self.instance.requests if covers(kind, row.kind))
+        amounts = (self.amounts(row) for row in rows if self.instance.project_of[row.project].pool in pools)
+        return gcd(*(number for of in amounts for number in (of.start, of.step) if of)) or 1
 
     def usage(self, pools: Iterable[str], kind: str) -> dict[tuple[str, ...], int]:
         """Return the GPUs of a kind, or of all, that projects of some pools get, as what rows speak of."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from math import comb
+from operator import add
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, Children, refuse_unless
@@ -40,7 +41,7 @@ class Market:
         self.largest = max((sum(children) for children in self.domains), default=0)
         states = max((comb(len(children) + children[0], len(children)) for children in self.domains), default=1)
         refuse_unless(self.largest <= MOST_ROOM and states <= MOST_STATES, "domains are too large for this grain")
-        self._values: dict[Children, int] = {}
+        self.price += [self.price[-1]] * (self.largest + 1 - len(self.price))
         self._cuts = [0]
 
     def worth(self, part: int) -> int:
@@ -49,23 +50,22 @@ class Market:
 
     def gains(self) -> int:
         """Return what all domains gain at most."""
-        return sum(self.value(children) for children in sorted(self.domains, key=sum))
+        return sum(self.values[children] for children in self.domains)
 
-    def value(self, children: Children) -> int:
-        """Return what a domain gains at most: over all ways to lay a part in, and then the best of what is left."""
-        if children not in self._values:
-            cost = self.denominator * self.costs[1] if len(self.run) > 1 else 0
-            found = (self.worth(part) - cost * pieces + self.value(left) for left, part, pieces in steps(children))
-            self._values[children] = max(0, max(found, default=0))
-        return self._values[children]
+    @cached_property
+    def values(self) -> dict[Children, int]:
+        """What a domain gains at most: over all ways to lay a part in, and then the best of what is left."""
+        price, cost = self.price, self.denominator * self.costs[1] if len(self.run) > 1 else 0
+        states, found = fillings(frozenset(self.domains)), list[int]()
+        for ways in states.values():
+            found.append(max([0, *[price[part] - cost * pieces + found[left] for left, part, pieces in ways]]))
+        return dict(zip(states, found, strict=True))
 
     def cut(self, size: int) -> int:
         """Return what a project of so many grains pays at least, cut into parts that some domain could host."""
-        span = self.denominator * self.costs[0]
-        while len(self._cuts) <= size:
-            left, most = len(self._cuts), min(len(self._cuts), self.largest)
-            found = (self.worth(part) + self._cuts[left - part] for part in range(1, most + 1))
-            self._cuts.append(min(found, default=0) + span)
+        span, parts = self.denominator * self.costs[0], self.price[1 : self.largest + 1]
+        for _ in range(len(self._cuts), size + 1):
+            self._cuts.append(min(map(add, parts, reversed(self._cuts)), default=0) + span)
         return self._cuts[size]
 
     def sees(self, project: str, bundle: Bundle) -> bool:
@@ -114,6 +114,22 @@ class Market:
         domains = {self.case.domain[self.run[0]][node] for node in self.case.kept(project, self.kind)}
         rooms = self.case.rooms(self.run[0], self.kind, self.owners) if domains else {}
         return [-(-rooms[domain] // self.grain) for domain in sorted(domains)]
+
+
+@lru_cache(maxsize=8)
+def fillings(domains: frozenset[Children]) -> dict[Children, list[tuple[int, int, int]]]:
+    """Return all that may be left of some domains, the least room first, and the ways to lay a part into each.
+
+    A way has the position of what it leaves, how large the part is, and over how many children it lies.
+    """
+    found, waiting = dict[Children, list[tuple[Children, int, int]]](), [*domains]
+    while waiting:
+        children = waiting.pop()
+        if children not in found:
+            found[children] = steps(children)
+            waiting += [left for left, *_ in found[children]]
+    at = {children: place for place, children in enumerate(sorted(found, key=sum))}
+    return {children: [(at[left], part, pieces) for left, part, pieces in found[children]] for children in at}
 
 
 @lru_cache(maxsize=MOST_STATES)

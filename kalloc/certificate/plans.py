@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
@@ -60,18 +60,11 @@ class Branch:
         """Refuse a question that leaves some plans out: there may be no count between its two sides."""
         split, step = self.split, 1
         if "pools" in split:
-            step = step_of(plans.case, split["pools"], split["kind"])
+            step = plans.case.step(split["pools"], split["kind"])
         refuse_unless(self.name is None or self.name in plans.boxes, f"no row speaks of {self.name}")
         most, more = split["most"], split["more"]
         refuse_unless(type(most) is type(more) is int, "both sides of a split are whole numbers")
         refuse_unless(most // step == (more - 1) // step, f"a plan may have more than {most} and less than {more}")
-
-
-def step_of(case: Case, pools: Collection[str], kind: str) -> int:
-    """Return what the GPUs of a kind, or of all, that projects of some pools get are a multiple of."""
-    instance = case.instance
-    rows = [r for r in instance.requests if covers(kind, r.kind) and instance.project_of[r.project].pool in pools]
-    return gcd(*(number for row in rows for number in (instance.amounts(row).start, instance.step(row)))) or 1
 
 
 class Plans:

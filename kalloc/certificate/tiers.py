@@ -156,11 +156,12 @@ def _projects(name: str, gpus: Mapping[str, int], reached: int) -> Aim:
 
 
 def _pools(case: Case, base: Mapping[str, int], name: str, gpus: Mapping[str, int], reached: int) -> Aim:
-    """Return how many pools use so many GPUs, where all use a base."""
+    """Return how many pools use so many GPUs, where all use a base; both are rounded up to what usage can be."""
     boxes, rows = dict[Name, Box](), []
-    for pool, least in gpus.items():
-        over = (name, pool)
-        boxes[over], start = (0, 1), min(base[pool], least)
+    for pool, fewest in gpus.items():
+        over, step = (name, pool), case.step(case.tree.below[pool], "*")
+        least, start = (-(-some // step) * step for some in (fewest, base[pool]))
+        boxes[over] = (0, 1)
         use = dict.fromkeys(case.usage(case.tree.below[pool], "*"), -1)
         rows.append(Row((pool,), {**use, over: least - start}, -start))
     return Aim(name, terms=dict.fromkeys(boxes, 1), rows=rows, boxes=boxes, reached=reached)

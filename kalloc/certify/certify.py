@@ -23,7 +23,7 @@ from kalloc.plan import Result
 from kalloc.solver import Limits, Stop, abandonable
 from kalloc.verify import score as score_of
 
-SECONDS, SHARE = 3.0, 0.2
+SECONDS, SHARE = 2.0, 0.2
 """Wall time that a certificate may take: so many seconds, and such a share of what the solve took."""
 MOST_NODES, MOST_BUNDLES = 3_000, 20_000
 """Nodes, and bundles of all projects together, up to which fragmentation is bounded for every plan."""
@@ -54,7 +54,7 @@ def certify(
         result: what came out, with its bounds.
         path: where the instance is, seen from the directory that the certificate will be in.
         stop: an object with ``is_set()``; once set, a solver's word stands for every bound.
-        seconds: wall time that it may take; where it is not given, 3 and a fifth of what the solve took.
+        seconds: wall time that it may take; where it is not given, 2 and a fifth of what the solve took.
     """
     if seconds is None:
         seconds = SECONDS + SHARE * sum(result.seconds.get(step, 0.0) for step in ("allocate", "place"))

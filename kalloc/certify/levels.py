@@ -45,7 +45,7 @@ class Levels:
         return found
 
     def of_score(self, bound: float, seek: bool = True) -> list[Fact] | None:
-        """Return facts that prove so much fragmentation, None where there are none: of single levels, then of two.
+        """Return facts that prove so much fragmentation, None where there are none: of single levels, then of two, finest first.
 
         None are sought where that is in vain: what projects pay alone is all there is then.
         """
@@ -53,10 +53,13 @@ class Levels:
         costly = [level for level, weight in zip(case.levels, case.weights, strict=True) if weight]
         alone = self._forced(self._lone)
         singles: list[Run] = [(level,) for level in costly]
-        ways: list[list[Run]] = [[], singles, [*pairwise(costly)]]
+        pairs: list[Run] = [*pairwise(costly)]
+        ways = [[], singles, *([run] for run in reversed(pairs))]
         for runs in ways if seek else ways[:1]:
-            for run in runs:
-                found += self.sought(run, alone)
+            more = [fact for run in runs for fact in self.sought(run, alone)]
+            if runs and not more:
+                continue
+            found += more
             best = self._best(found)
             if beyond(case, self.members, best, case.weights) >= bound:
                 return best

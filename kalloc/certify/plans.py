@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache
 from math import floor, inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kalloc.certificate.case import Bundle, covers
-from kalloc.certificate.plans import Branch, Plans, Priced, step_of
+from kalloc.certificate.plans import Branch, Plans, Priced
 from kalloc.certificate.rows import Name
 from kalloc.certify.facts import FINE, Site
 from kalloc.certify.walks import cut, fill
@@ -32,7 +32,9 @@ DEAR = 100
 """Times what anything costs that leaving something out costs in the linear program."""
 INTEGRAL, TOLERANCE = 1e-6, 1e-6
 """How far from a whole number a fraction is at least; what the cost of a linear program may lack, as a share of it."""
-PLAIN = (1, 2, 12, 840, FINE)
+FINEST = 2**40
+"""Denominator of prices while they are sought: limits in watts or won are large."""
+PLAIN = (1, 2, 12, 840, FINE, FINEST)
 """Denominators that are tried once prices are found."""
 
 
@@ -77,7 +79,7 @@ class Columns:
         self.found: dict[object, Column] = {}
         self.row: dict[object, int] = {}
         self.sides: list[tuple[float, float]] = []
-        self.start = Priced(plans, self.node(FINE, {}, 0), (), self.groups)
+        self.start = Priced(plans, self.node(FINEST, {}, 0), (), self.groups)
         for group, members in enumerate(self.groups):
             self._row(("group", group), len(members), len(members))
         for (rule, key), row in plans.rows.items():
@@ -254,7 +256,7 @@ class Tree:
         self.columns, self.leaves = Columns(plans, sites), 0
         self.program = Program(self.columns)
         self.most = leaves if plans.seats is None else MAX_SEATED
-        self.step = cache(partial(step_of, plans.case))
+        self.step = cache(plans.case.step)
 
     def grow(self, path: tuple[Branch, ...] = ()) -> Node | None:
         """Return the tree of a branch, or None where none was found."""
@@ -276,7 +278,7 @@ class Tree:
     def _split(self, values: Sequence[float]) -> dict[str, Any] | None:
         """Return a question that the values of the columns leave open, None where they leave none."""
         taken = [(values[at], group, bundle) for at, group, bundle in self.program.choices if values[at] > INTEGRAL]
-        return self._by_usage(taken) or self._by_count(taken) or self._by_name(values)
+        return self._by_sum(values) or self._by_usage(taken) or self._by_count(taken) or self._by_name(values)
 
     def _price(self, path: Sequence[Branch]) -> tuple[Node | None, list[float]]:
         """Return prices that prove enough, or None and the values of the columns at the end."""
@@ -293,7 +295,7 @@ class Tree:
                 break
             plain = not self.columns.sites or turn % 3 == 0 or found == before
             duals = found if plain else {name: (dual + middle[name]) / 2 for name, dual in found.items()}
-            priced, least = self._priced(path, duals, FINE)
+            priced, least = self._priced(path, duals, FINEST)
             if self.enough(least):
                 return self._plain(path, duals), []
             if least > best or not middle:
@@ -340,10 +342,16 @@ class Tree:
         keys = [*case.tree.quotas, *((pool, kind) for pool in case.tree.parent for kind in kinds)]
         yield from (([p for p in case.pools if p in case.tree.below[pool]], kind) for pool, kind in keys)
 
-    def _by_name(self, values: Sequence[float]) -> dict[str, Any] | None:
-        """Return a question about something that rows speak of, the most fractional."""
+    def _by_sum(self, values: Sequence[float]) -> dict[str, Any] | None:
+        """Return a question about something that adds to the sum, and that is no or yes."""
+        goal, boxes = self.plans.goal, self.plans.boxes
+        return self._by_name(values, [name for name in goal.terms if boxes[name] == (0, 1)] if goal is not None else ())
+
+    def _by_name(self, values: Sequence[float], names: Collection[Name] | None = None) -> dict[str, Any] | None:
+        """Return a question about something that rows speak of, the most fractional; or about some of that."""
         off, at, name = 0.0, 0, Name()
-        for of, place in self.program.names.items():
+        for of in self.program.names if names is None else names:
+            place = self.program.names[of]
             away = abs(values[place] - round(values[place]))
             off, at, name = (away, place, of) if away > off else (off, at, name)
         most = floor(values[at]) + self.plans.boxes[name][0] if off > INTEGRAL else 0

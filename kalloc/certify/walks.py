@@ -14,12 +14,10 @@ Parts = Counter[int]
 def fill(market: Market, children: Children) -> tuple[int, Parts]:
     """Return what the children cost that the best filling of a domain draws on, and its parts."""
     cost = market.costs[1] if len(market.run) > 1 else 0
-    drawn, parts = 0, Parts()
-    while market.value(children) > 0:
-        left, part, pieces = max(
-            steps(children),
-            key=lambda step: market.worth(step[1]) - market.denominator * cost * step[2] + market.value(step[0]),
-        )
+    drawn, parts, price, values = 0, Parts(), market.price, market.values
+    while values[children] > 0:
+        worth = ((price[way[1]] - market.denominator * cost * way[2] + values[way[0]], way) for way in steps(children))
+        left, part, pieces = next(way for gain, way in worth if gain == values[children])
         drawn, children = drawn + cost * pieces, left
         parts[part] += 1
     return drawn, parts
@@ -36,8 +34,8 @@ def cut(market: Market, project: str, bundle: Bundle) -> tuple[int, Parts]:
     held, parts = _beside(market, kept, size)
     size -= sum(parts.elements())
     while size:
-        options = range(1, min(size, market.largest) + 1)
-        part = min(options, key=lambda part: market.worth(part) + market.cut(size - part))
+        price, left = market.price, market.cut(size) - market.denominator * market.costs[0]
+        part = next(part for part in range(1, size + 1) if price[part] + market.cut(size - part) == left)
         parts[part] += 1
         held, size = held + 1, size - part
     return market.costs[0] * held, parts

@@ -60,6 +60,7 @@ class Case:
             if row.state == "up":
                 self.owned.setdefault((row.owner, row.kind), []).append(node)
         self.pools = sorted({row.pool for row in instance.projects})
+        self.pool_of = {row.project: row.pool for row in instance.projects}
         self.asks = {project: [row.kind for row in instance.requests_of[project]] for project in instance.project_of}
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
         self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
@@ -276,17 +277,13 @@ class Case:
     def _multiple(self, name: tuple[Any, ...]) -> int:
         """Return what the GPUs that projects get, as rows speak of them, are a multiple of; 0 where there are none."""
         what, who, kind = name
-        of = self.instance.project_of
-        some = [who] if what == "got" else [project for project in self.asks if of[project].pool == who]
-        rows = [row for project in some for row in self.instance.requests_of[project] if row.kind == kind]
-        amounts = [self.amounts(row) for row in rows]
-        return gcd(*(number for of in amounts for number in (of.start, of.step) if of))
+        some = [who] if what == "got" else [project for project, pool in self.pool_of.items() if pool == who]
+        rows = (row for project in some for row in self.instance.requests_of[project] if row.kind == kind)
+        return gcd(*(number for of in map(self.amounts, rows) for number in (of.start, of.step) if of))
 
     def step(self, pools: Collection[str], kind: str) -> int:
         """Return what the GPUs of a kind, or of all, that projects of some pools get are a multiple of."""
-        rows = (row for row in self.instance.requests if covers(kind, row.kind))
-        amounts = (self.amounts(row) for row in rows if self.instance.project_of[row.project].pool in pools)
-        return gcd(*(number for of in amounts for number in (of.start, of.step) if of)) or 1
+        return gcd(*map(self.multiple, self.usage(pools, kind))) or 1
 
     def usage(self, pools: Iterable[str], kind: str) -> dict[tuple[str, ...], int]:
         """Return the GPUs of a kind, or of all, that projects of some pools get, as what rows speak of."""

@@ -45,9 +45,10 @@ class Levels:
         return found
 
     def of_score(self, bound: float, seek: bool = True) -> list[Fact] | None:
-        """Return facts that prove so much fragmentation, None where there are none: of single levels, then of two, finest first.
+        """Return facts that prove so much fragmentation, None where there are none.
 
-        None are sought where that is in vain: what projects pay alone is all there is then.
+        They are about single levels, then about two, the finest first. None are sought where that is in vain:
+        what projects pay alone is all there is then.
         """
         case, found = self.case, list[Fact]()
         costly = [level for level, weight in zip(case.levels, case.weights, strict=True) if weight]

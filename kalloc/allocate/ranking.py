@@ -62,9 +62,10 @@ class Line:
             return
         # A class of one project: it has the worth where its GPUs of all kinds together are worth as much.
         for mark in marks:
-            whole_row(model, [*self._worth_of_all(), (mark, -worth)], Fraction(0), None)
+            whole_row(model, [*self.worth_of_all(), (mark, -worth)], Fraction(0), None)
 
-    def _worth_of_all(self) -> list[tuple[int, Fraction]]:
+    def worth_of_all(self) -> list[tuple[int, Fraction]]:
+        """Return what the GPUs of all kinds are worth to a class of one project."""
         return [
             (variable, wish.value * factor)
             for offer, wish in enumerate(self.allocation.classes[self.index].offers)
@@ -76,7 +77,7 @@ class Line:
         assert search.values is not None
         if self.allocation.classes[self.index].amount_is_one:
             return search.of(self.having(worth)) > self.decided(worth)
-        return sum(factor * int(search.values[variable]) for variable, factor in self._worth_of_all()) >= worth
+        return sum(factor * int(search.values[variable]) for variable, factor in self.worth_of_all()) >= worth
 
     def having(self, worth: Fraction) -> Terms:
         """Return how many projects of the class have at least a worth, where each has one amount."""
@@ -95,7 +96,7 @@ def ranked(search: Search) -> Settled:
     has all it wants at the point found needs no solve of its own, and many of whom none can have anything need one.
     """
     allocation = search.allocation
-    lines = [Line(allocation, index, _worths(allocation, index)) for index in range(len(allocation.classes))]
+    lines = [Line(allocation, index, worths_of(allocation, index)) for index in range(len(allocation.classes))]
     order = _order(allocation)
     if search.values is None:
         search.maximise([])
@@ -117,7 +118,7 @@ def merit_of(allocation: Allocation, index: int) -> Fraction:
     return decimal(allocation.instance.project_of[allocation.classes[index].members[0]].merit)
 
 
-def _worths(allocation: Allocation, index: int) -> list[Fraction]:
+def worths_of(allocation: Allocation, index: int) -> list[Fraction]:
     """Return what a project of a class may get, the most first; nothing is always possible, and not listed."""
     members = allocation.classes[index]
     sums = {Fraction(0)}

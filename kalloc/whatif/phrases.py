@@ -196,6 +196,31 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "  All decided anew with it, by the same tiers and proven best: it gets no more, others do.",
         "  이 조건으로 같은 목표에 따라 전체를 다시 계산하면(최적임이 증명됨), 이 과제에는 추가로 배정되지 않습니다.",
     ),
+    "beside_open": (
+        "  Not decided anew: that did not end within the time limit. Others might get these GPUs instead; give more "
+        "time with --time-limit.",
+        "  제한 시간 안에 전체를 다시 계산하지 못하여, 해당 물량이 다른 과제에 배정되는지는 확인하지 못하였습니다. "
+        "--time-limit 값을 늘려 다시 확인하시기 바랍니다.",
+    ),
+    "turn_solved": (
+        "  All decided anew with it, up to its turn in the ranking and proven best: it gets {gets:,} GPUs.",
+        "  이 조건으로 이 과제의 순위까지 다시 계산하였으며(최적임이 증명됨), 이 과제에 {gets:,}장이 배정됩니다.",
+    ),
+    "turn_others": (
+        "  All decided anew with it, up to its turn in the ranking and proven best: it gets no more. Those before it "
+        "do: {names}.",
+        "  이 조건으로 이 과제의 순위까지 다시 계산하면(최적임이 증명됨), 이 과제에는 추가로 배정되지 않고 순위가 앞선 "
+        "과제의 배정량이 달라집니다: {names}.",
+    ),
+    "then_turn": (
+        "  It then gets {gets:,} GPUs{least}, at the cost of those after it in the ranking.",
+        "  이 경우 {gets:,}장이 배정되며{least}, 순위가 뒤인 과제의 배정량이 줄어들 수 있습니다.",
+    ),
+    "confirmed_turns": (
+        "Each was solved anew with all else unchanged, up to its turn in the ranking: what it then gets is proven.",
+        "각 조건은 나머지를 그대로 두고 이 과제의 순위까지 다시 계산하여 확인하였으며, 해당 배정은 최적임이 "
+        "증명되었습니다.",
+    ),
     "confirmed_tiers": (
         "Each was solved anew with all else unchanged; every tier up to merit, or every tier that the allocation "
         "decides, is proven best in each.",

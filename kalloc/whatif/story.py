@@ -9,18 +9,20 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from kalloc.allocate.lexicographic import NoAnswerError
 from kalloc.errors import NoPlanError
 from kalloc.explain import reasons
 from kalloc.explain.cases import score
 from kalloc.slots import cost_rows
 from kalloc.solver import Limits
-from kalloc.whatif.beside import beside
+from kalloc.whatif.beside import Beside, beside
 from kalloc.whatif.changes import Change, changes_for
 from kalloc.whatif.lever import Facts
 from kalloc.whatif.part import has_policy
 from kalloc.whatif.phrases import Language, say
 from kalloc.whatif.places import better, held, roomiest
 from kalloc.whatif.settle import merit_of, settle
+from kalloc.whatif.turns import by_turns, changes_by_turns, enough, turn_of
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -106,16 +108,63 @@ def _beside(instance: Instance, plan: Plan, project: str, language: Language, li
         yield say("beside" if way.needs else "beside_free", language, gpus=way.gpus, kind=way.kind)
         for code, facts in way.needs:
             yield "  " + say(code, language, **_figures(facts))
-        with suppress(NoPlanError):
-            solved = None if limits.over else settle(way.instance, limits)
-            if solved is not None and solved.proven:
-                more = solved.gets(project) > has
-                yield say("beside_solved" if more else "beside_others", language, gets=solved.gets(project))
+        yield _anew(way, project, has, language, limits)
     if ways:
         yield say("beside_checked", language)
 
 
+def _anew(way: Beside, project: str, has: int, language: Language, limits: Limits) -> str:
+    """Return what a project gets where all is decided anew, or that this was not found in time."""
+    with suppress(NoPlanError, NoAnswerError):
+        if by_turns(way.instance):
+            turn = None if limits.over else turn_of(way.instance, project, _granted(way.plan), limits)
+            if turn is not None and turn.gets > has:
+                return say("turn_solved", language, gets=turn.gets)
+            if turn is not None:
+                names = {name: f"{name} {gpus:+,}" for name, gpus in turn.others.items()}
+                return say("turn_others", language, names=_named(names, language))
+        else:
+            solved = None if limits.over else settle(way.instance, limits)
+            if solved is not None and solved.proven:
+                more = solved.gets(project) > has
+                return say("beside_solved" if more else "beside_others", language, gets=solved.gets(project))
+    return say("beside_open", language)
+
+
+def _granted(plan: Plan) -> Mapping[tuple[str, str], int]:
+    return {(grant.project, grant.kind): grant.gpus for grant in plan.grants if grant.gpus}
+
+
+def _turns(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
+    """Yield the changes that would give a project more where it is served in its turn."""
+    has = sum(grant.gpus for grant in plan.grants if grant.project == project)
+    now, found = None, 0
+    with suppress(NoAnswerError):
+        now = turn_of(instance, project, _granted(plan), limits)
+    if now is not None and now.gets > has:
+        yield say("best_gives", language, gets=now.gets)
+    if now is not None and not now.gets and (change := enough(instance, project, now.granted, limits)) is not None:
+        yield say("merit", language, was=score(instance.project_of[project].merit), now=score(change[0]))
+        yield say("then_turn", language, gets=change[1], least="")
+        found = 1
+    if has_policy(instance):
+        yield from _beside(instance, plan, project, language, limits)
+    for code, facts, gets, counted in () if now is None else changes_by_turns(instance, project, now, limits):
+        yield say(code, language, **_figures(facts))
+        yield say("then_turn", language, gets=gets, least=say("least", language) if counted else "")
+        found += 1
+    if found:
+        yield say("confirmed_turns", language)
+    if limits.over:
+        yield say("time", language)
+    elif now is None or not found:
+        yield say("unproven" if now is None else "no_change", language)
+
+
 def _changes(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
+    if by_turns(instance):
+        yield from _turns(instance, plan, project, language, limits)
+        return
     if has_policy(instance):
         yield from _beside(instance, plan, project, language, limits)
     try:

@@ -53,7 +53,7 @@ class Turn:
 
 
 def by_turns(instance: Instance) -> bool:
-    """Tell whether what a project gets is decided by `ranked`, after tiers that are one sum and do not look at merit."""
+    """Tell whether what a project gets is decided by `ranked`, after tiers that are one sum and see no merit."""
     names = instance.objective.names
     sums = GOALS.keys() - {"merit"}
     return "ranked" in names and sums.issuperset(names[: names.index("ranked")])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from kalloc.errors import PlanRejectedError
 from kalloc.explain import explained
@@ -20,6 +23,8 @@ from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows
 from kalloc.solving.run import Decision, Run
 from kalloc.verify import Records, Score, score, verify
+
+KeyT = TypeVar("KeyT")
 
 RUN_SHARE = 0.4
 """Share of the time left that a bound of several levels may use."""
@@ -91,11 +96,8 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart)
         plain = {project: counts[level] for project, counts in alone.items()}
         single[level] = by_zones(items, need, plain, bounds[level], weights[level])
-    every, least_of = (
-        {name: sum(w * count for w, count in zip(weights, counts, strict=True)) for name, counts in of.items()}
-        for of in (spans, alone)
-    )
-    spent = by_zones(items, every, least_of, Proven(0, {}))
+    of_kind = _spans_by_kind(rooms, decision)
+    spent = by_zones(items, _paid(spans, weights, alone, more), _paid(alone, weights), Proven(0, {}))
     runs: dict[tuple[int, ...], dict[Zones, int]] = {}
     for several in runs_of(weights):
         if run.limits.stopped or best_sum(single, runs) >= value.fragmentation:
@@ -103,14 +105,36 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         if len(several) > 2 and exact[several[-1]].spans == exact[several[-1]].need:
             continue
         least, apart = lone.least(items, alone, need_of, several, more)
-        reached = {name: sum(weights[at] * count[at] for at in several) for name, count in spans.items()}
-        plain = {name: sum(weights[at] * count[at] for at in several) for name, count in alone.items()}
-        most = by_zones(items, reached, plain, Proven(0, {}))
-        short = None if more else open_zones(single, runs, several, most, spent)
-        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart, short)
+        counted = [weight if at in several else 0 for at, weight in enumerate(weights)]
+        reached, plain, by_kind = _paid(spans, counted, alone, more), _paid(alone, counted), _paid(of_kind, counted)
+        short = open_zones(single, runs, several, by_zones(items, reached, plain, Proven(0, {})), spent)
+        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart, short, by_kind)
         runs[several] = by_zones(items, least, plain, bound)
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level].total)
         for level, (name, found) in enumerate(value.levels.items())
     }
     return levels, best_sum(single, runs), best_sum(single, {run: of for run, of in runs.items() if len(run) < 3})
+
+
+def _spans_by_kind(rooms: Rooms, decision: Decision) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Return the domains per level that the seats of one kind of a project span, by project and kind."""
+    seats: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for project, node in decision.seats:
+        seats[rooms.topology.row(node).kind].append((project, node))
+    return {(name, kind): spans for kind, held in seats.items() for name, spans in spans_of(rooms, held).items()}
+
+
+def _paid(
+    spans: Mapping[KeyT, Sequence[int]],
+    weights: Sequence[int],
+    needs: Mapping[KeyT, Sequence[int]] | None = None,
+    more: Mapping[KeyT, Sequence[int]] | None = None,
+) -> dict[KeyT, int]:
+    """Return Σ weight · spans, and what some pay for ``more`` than they need of levels that count."""
+    found = {key: sum(w * count for w, count in zip(weights, counts, strict=True)) for key, counts in spans.items()}
+    for key, extra in (more or {}).items():
+        if needs is not None and key in spans:
+            beyond = (count - need for count, need in zip(spans[key], needs[key], strict=True))
+            found[key] += sum(cost * count for cost, count, w in zip(extra, beyond, weights, strict=True) if w)
+    return found

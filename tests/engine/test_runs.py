@@ -12,9 +12,10 @@ from hypothesis import assume, event, given
 from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request
 from kalloc.place import states as states_module
 from kalloc.place.bounds import Proven, fewest_spans
+from kalloc.place.contests import Run
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.runs import Run, best_sum, by_zones, fewest_run, open_zones, runs_of
+from kalloc.place.runs import best_sum, by_zones, fewest_run, open_zones, runs_of
 from kalloc.solver import Limits
 from kalloc.verify import Needs
 from models import placement

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from kalloc.place.alone import Preferred
+from kalloc.place.crossing import seat_crossing
 from kalloc.place.fitting import by_zone, fitted_whole, packable
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
@@ -106,10 +107,12 @@ def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits, hedged: bool) -> 
     Raises:
         NoRoomError: when a way does not seat all; there may be others before it.
     """
-    others = [item for item in items if packable(rooms, item)]
+    begun = Seating(rooms)
+    ahead = seat_crossing(begun, items, limits)
+    others = [item for item in ahead if packable(rooms, item)]
     zones = by_zone(others)
-    few = [item for item in items if not packable(rooms, item)]
-    seating = seat_first(Seating(rooms), few, limits if hedged else None)
+    few = [item for item in ahead if not packable(rooms, item)]
+    seating = seat_first(begun, few, limits if hedged else None)
     if seating is None or (hedged and limits.stopped):
         raise NoRoomError(items[0].project)
     if zones and (whole := fitted_whole(seating, zones)):

@@ -33,10 +33,13 @@ class Taken(NamedTuple):
     """GPUs on part-taken nodes."""
 
 
-def fillers(seating: Seating, zone: int, waiting: Mapping[int, Sequence[Item]], limits: Limits) -> list[Taken]:
+def fillers(
+    seating: Seating, zone: int, waiting: Mapping[int, Sequence[Item]], limits: Limits, plain: bool
+) -> list[Taken]:
     """Return items, each with all part-taken nodes of a group of bins; none where no groups are found.
 
-    ``waiting`` has the items that may be cut anywhere, by GPUs.
+    ``waiting`` has the items that may be cut anywhere, by GPUs. Groups are sought with items in mind that need several
+    bins anyhow, or, ``plain``, as if there were none.
     """
     rooms, weights = seating.rooms, seating.rooms.topology.weights
     levels = [level for level, weight in enumerate(weights) if weight > 0][:4]
@@ -44,7 +47,7 @@ def fillers(seating: Seating, zone: int, waiting: Mapping[int, Sequence[Item]], 
         return []
     parents, names = parents_in(rooms, np.where(rooms.zone == zone, seating.room, 0), levels)
     sizes = {size: len(items) for size, items in waiting.items()}
-    market = Market(tuple(parents), Costs(*(weights[level] for level in levels)), sizes, plain=True)
+    market = Market(tuple(parents), Costs(*(weights[level] for level in levels)), sizes, plain)
     if not market.shared_out:
         return []
     joins = Joins(market)

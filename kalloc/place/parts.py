@@ -50,7 +50,10 @@ def seat_on_parts(seating: Seating, zone: int, items: Sequence[Item], limits: Li
     for item in items:
         if item.shape.form is None:
             waiting[item.shape.gpus].append(item)
-    ways = [fillers(seating, zone, waiting, limits), list(_by_nodes(seating, nodes, waiting, missing, node, limits))]
+    ways = [
+        *(fillers(seating, zone, waiting, limits, plain) for plain in (True, False)),
+        list(_by_nodes(seating, nodes, waiting, missing, node, limits)),
+    ]
     weight = sum(seating.rooms.topology.weights)
 
     def cost(way: Sequence[Taken]) -> int:

@@ -10,6 +10,7 @@ from math import gcd
 from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
 from kalloc.place.jobs import Job, pack_jobs
+from kalloc.place.loose import seat_loose
 from kalloc.place.packing import Chosen, Packing
 from kalloc.place.parts import seat_on_parts
 from kalloc.place.seating import Seating, by_choice
@@ -52,7 +53,11 @@ def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Li
         waiting = {zone: items for zone, items in part.items() if items and zone in packed}
         if limits.stopped:
             return packed - {zone for later in (part, others) for zone, items in later.items() if items}
-        batches = [_batch(seating, zone, items, limits) for zone, items in waiting.items()]
+        batches = [
+            _batch(seating, zone, items, limits)
+            for zone, items in waiting.items()
+            if not _loosely(seating, zone, items, limits)
+        ]
         packings = iter(pack_jobs([job for batch in batches for job in batch.jobs], limits))
         for batch in batches:
             found = [next(packings) for _ in batch.jobs]
@@ -61,6 +66,13 @@ def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Li
             else:
                 _seat(seating, batch, found)
     return packed
+
+
+def _loosely(seating: Seating, zone: int, items: Sequence[Item], limits: Limits) -> bool:
+    """Seat items of a zone where one level alone costs something; tell whether that was done."""
+    grain = _grain(seating, zone, items)
+    scope = next(scopes(seating.rooms, zone, grain), None)
+    return scope is not None and scope.loose and seat_loose(seating, zone, scope.bin, grain, items, limits)
 
 
 def _seat(seating: Seating, batch: Batch, packings: Sequence[Packing]) -> None:
@@ -80,11 +92,16 @@ def _whole(seating: Seating, zone: int, items: Sequence[Item]) -> list[Item]:
     return whole if enough else [item for item in whole if item.shape.form is not None]
 
 
+def _grain(seating: Seating, zone: int, items: Sequence[Item]) -> int:
+    """Return the GPUs in which all that some items ask is counted: a node where all ask for whole ones."""
+    node = seating.rooms.node_gpus[zone]
+    common = gcd(*(item.shape.gpus for item in items))
+    return node if common % node == 0 else gcd(node, common)
+
+
 def _batch(seating: Seating, zone: int, items: Sequence[Item], limits: Limits) -> Batch:
     """Return the jobs that pack some items, none where their states are too many at any level."""
-    node = seating.rooms.node_gpus[zone]
-    sizes = Counter(item.shape.gpus for item in items)
-    grain = node if all(size % node == 0 for size in sizes) else gcd(node, *sizes)
+    grain = _grain(seating, zone, items)
     waiting: Waiting = defaultdict(list)
     for item in items:
         waiting[item.shape.gpus // grain].append(item)

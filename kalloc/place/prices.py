@@ -11,7 +11,7 @@ is as good as its prices, and holds whatever made them: here the duals of a line
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,8 @@ MAX_ROUNDS = 60
 """Rounds of pricing."""
 DEAR = 100
 """Times what an item could cost at most that leaving it out costs in the linear program."""
+TOLERANCE = 1e-6
+"""How little less than whole is whole."""
 CLOSE = 0.2
 """A bound so near the linear program's value is as good as it gets: it is rounded up."""
 
@@ -103,7 +105,8 @@ class Program:
     """What an item pays once, however it is cut."""
     more: Sequence[tuple[float, float]] = ()
     """Lower and upper sides of rows of somebody else, which stand last, from ``more_row`` on."""
-    known: set[tuple[object, ...]] = field(default_factory=set)
+    known: dict[tuple[tuple[int, int], ...], int] = field(default_factory=dict)
+    """Columns by their terms."""
 
     def __post_init__(self) -> None:
         infinite = float("inf")
@@ -145,9 +148,19 @@ class Program:
         name = tuple(terms.items())
         if name in self.known:
             return 0
-        self.known.add(name)
-        self.program.add(float(cost), ((row, float(factor)) for row, factor in name))
+        self.known[name] = self.program.add(float(cost), ((row, float(factor)) for row, factor in name))
         return 1
+
+    def taken(self, limits: Limits, less: int) -> Iterator[tuple[int, int, Parts]]:
+        """Yield what the program takes: the row of a state or a size, how often, and its parts.
+
+        Only what it takes wholly counts, but so much ``less``. Nothing where the limits leave no time.
+        """
+        answer = self.program.solve(limits)
+        for ((row, _), *parts), column in self.known.items() if answer else ():
+            if answer and answer[2][column] > TOLERANCE:
+                times = max(0, int(answer[2][column] + TOLERANCE) - less)
+                yield row, times, tuple(at - self.part_row for at, count in parts for _ in range(abs(count)))
 
     def prices(self, limits: Limits, parts: int) -> tuple[float, Ids, list[float]] | None:
         """Return value, prices of parts, in units of 1 / SCALE, and the duals of the rows of somebody else.
@@ -186,14 +199,20 @@ def pooled(stock: Stock, items: Counter[int], limits: Limits) -> Priced:
 
     The bound is on Σ bin cost · bins + child cost · children that the items span.
     """
+    return grown(stock, items, limits)[0]
+
+
+def grown(
+    stock: Stock, items: Counter[int], limits: Limits, rounds: int = MAX_ROUNDS
+) -> tuple[Priced, Program]:
+    """Return prices and the bound of two levels, as :func:`pooled` does, and the linear program that they are from."""
     bins = Counter(state for states in stock.parents for state in states)
     price = np.arange(stock.room + 1, dtype=np.int64) * SCALE
-    best = Priced(price, 0)
+    best, program = Priced(price, 0), Program(stock, bins, dict(sorted(items.items())))
     if not items or not bins:
-        return best
-    program = Program(stock, bins, dict(sorted(items.items())))
+        return best, program
     exactly = True
-    for turn in range(MAX_ROUNDS):
+    for turn in range(rounds):
         reaction = Reaction.to(stock, price, max(items))
         proven = _pooled_bound(reaction, bins, items)
         if proven > best.bound * SCALE or turn == 0:
@@ -206,7 +225,7 @@ def pooled(stock: Stock, items: Counter[int], limits: Limits) -> Priced:
             break
         exactly = fresh == 0 or turn % 3 == 2
         price = answer[1] if exactly else (answer[1] + best.price) // 2
-    return best
+    return best, program
 
 
 def _pooled_bound(reaction: Reaction, bins: Mapping[int, int], items: Mapping[int, int]) -> int:

@@ -37,6 +37,11 @@ class Scope:
         """The level of the children; of the bins where they are not seen."""
         return self.bin if self.child < 0 else self.child
 
+    @property
+    def loose(self) -> bool:
+        """Whether nothing but the bins costs anything."""
+        return self.parent < 0 and self.child < 0
+
     def costs(self, weights: Sequence[int]) -> tuple[int, int]:
         """Return what an item pays for entering a bin, and for entering a child in it."""
         return sum(weights[self.parent + 1 : self.bin + 1]), sum(weights[self.bin + 1 : self.child + 1])

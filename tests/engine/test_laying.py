@@ -263,6 +263,7 @@ def test_stop_leaves_zones_that_are_not_packed(monkeypatch: pytest.MonkeyPatch) 
         stop.set()
         return [done, *(Packing((), +job.sizes, float("-inf")) for job in jobs[1:])]
 
+    monkeypatch.setattr(laying, "seat_loose", lambda *_: False)
     monkeypatch.setattr(laying, "pack_jobs", interrupted)
     seating = Seating(rooms)
     assert pack_zones(seating, zones, Limits(stop=stop)) == {0}

@@ -80,6 +80,11 @@ def clash_of(allocation: Allocation, limits: Limits) -> list[str]:
     return list(dict.fromkeys(allocation.clash[row] for row in sorted(kept)))
 
 
+def exclusive(allocation: Allocation, rows: Collection[int], limits: Limits) -> bool:
+    """Tell whether some named rows exclude each other, together with all that has no name."""
+    return _Rows(allocation).impossible(rows, limits)
+
+
 def _leave_out(rows: _Rows, kept: set[int], groups: Sequence[Sequence[int]], limits: Limits) -> None:
     """Take groups of rows from those that are kept, all or some members, as long as the rest exclude each other.
 

@@ -35,14 +35,19 @@ def mix(allocation: Allocation) -> None:
 
 
 def mandatory(allocation: Allocation) -> None:
-    """Every mandatory project gets something, unless a request of it is content with nothing or `call` refuses it."""
+    """Every mandatory project gets something, unless a request of it is content with nothing or `call` refuses it.
+
+    Whoever keeps GPUs gets something by the rule `stays`.
+    """
     refused = allocation.instance.policy.refused
     for index, members in enumerate(allocation.classes):
-        if members.mandatory and members.members[0] not in refused and not content(allocation.instance, members):
+        if members.kept or members.members[0] in refused:
+            continue
+        if members.mandatory and not content(allocation.instance, members):
             terms = [(allocation.served[index, offer], 1) for offer in range(len(members.offers))]
             row = allocation.model.row(terms, members.size, None)
             why = "" if terms else _hopeless(allocation.instance, members)
-            allocation.clash[row] = f"mandatory: {_names(members)} must be served{why}"
+            allocation.clash[row] = f"mandatory: {names(members)} must be served{why}"
 
 
 def must_be_served(instance: Instance, members: ProjectClass) -> bool:
@@ -61,7 +66,8 @@ def _hopeless(instance: Instance, members: ProjectClass) -> str:
     return f", but nodes that serve it have too little room{' in one domain' if members.level is not None else ''}"
 
 
-def _names(members: ProjectClass) -> str:
+def names(members: ProjectClass) -> str:
+    """Return how sentences call projects."""
     if members.size == 1:
         return f"project {members.members[0]!r}"
     return f"{members.size} projects alike {members.members[0]!r}"
@@ -103,6 +109,7 @@ def borrowing(allocation: Allocation) -> None:
             for row in rows:
                 usage = allocation.usage(tree.below[row.pool], kind)
                 borrowed = model.variable(0, row.borrow)
+                allocation.loose[borrowed] = row.borrow + sum(factor * model.upper[one] for one, factor in usage)
                 lent = model.variable(0, row.lend)
                 model.row([*usage, (borrowed, -1)], None, row.gpus)
                 model.row([*usage, (borrowed, -1), (lent, 1)], None, row.gpus)
@@ -133,7 +140,7 @@ def seats(allocation: Allocation) -> None:
     rooms, model = allocation.rooms, allocation.model
     taken: dict[int, Terms] = defaultdict(list)
     lent: dict[tuple[str, str], Terms] = defaultdict(list)
-    for (pool, kind), (terms, kept) in _granted(allocation).items():
+    for (pool, kind), terms in _granted(allocation).items():
         flow: Terms = []
         most = sum(factor * model.upper[variable] for variable, factor in terms)
         for zone in sorted(rooms.zones_for(pool, kind)):
@@ -144,7 +151,7 @@ def seats(allocation: Allocation) -> None:
             for lender in rooms.zones[zone].lenders:
                 if pool in rooms.outsiders[lender]:
                     lent[lender].append((seat, 1))
-        model.row(terms + [(seat, -1) for seat, _ in flow], kept, kept)
+        model.row(terms + [(seat, -1) for seat, _ in flow], 0, 0)
     power(allocation, taken)
     _idle(allocation, taken)
     for zone, terms in taken.items():
@@ -189,11 +196,11 @@ def power(allocation: Allocation, taken: Mapping[int, Terms]) -> None:
         allocation.clash[row] = sentence
 
 
-def _granted(allocation: Allocation) -> dict[tuple[str, str], tuple[Terms, int]]:
-    """GPUs that pools get of kinds, and how many of them stay where they are."""
-    granted: dict[tuple[str, str], tuple[Terms, int]] = {}
+def _granted(allocation: Allocation) -> dict[tuple[str, str], Terms]:
+    """GPUs that pools get of kinds, but for those that stay where they are."""
+    granted: dict[tuple[str, str], Terms] = defaultdict(list)
     for index, members in enumerate(allocation.classes):
         for offer, wish in enumerate(members.offers):
-            terms, kept = granted.get((members.pool, wish.kind), ([], 0))
-            granted[members.pool, wish.kind] = (terms + allocation.gpus(index, offer), kept + wish.kept)
+            kept = (allocation.served[index, offer], -wish.kept)
+            granted[members.pool, wish.kind] += [*allocation.gpus(index, offer), kept]
     return granted

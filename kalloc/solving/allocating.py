@@ -18,6 +18,7 @@ from kalloc.instance import Tier
 from kalloc.joint import crowded
 from kalloc.place.rooms import Rooms
 from kalloc.solver import Limits
+from kalloc.solving.causes import with_causes
 from kalloc.solving.early import early_plan
 from kalloc.solving.run import Allocated, Run
 
@@ -42,7 +43,8 @@ def allocate(run: Run, rooms: Rooms) -> Allocated:
             allocation.model.truncate(rows, size)
             if clash := crowded(allocation):
                 raise InfeasibleError(clash) from None
-            raise InfeasibleError(*(why_impossible(allocation, run.limits) if run.explains else ([],))) from None
+            clash, ways = why_impossible(allocation, run.limits) if run.explains else ([], [])
+            raise InfeasibleError(with_causes(allocation, clash, run.limits) if clash else [], ways) from None
         if run.early is None:
             raise NoPlanError("no allocation was found within the limits; give more time") from None
         granted, settled = run.early.granted, run.early.settled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import count
 
 from kalloc.instance import Instance
 from kalloc.instance.policy import FORM_RULES
@@ -77,12 +78,13 @@ def _of_quota(pool: str, kind: str) -> Demand:
 
 def _roomier(instance: Instance) -> Instance:
     """Return the instance with as many nodes again, in domains of their own."""
-    known, coarse = {row.path[0] for row in instance.inventory if row.path}, "more"
-    while coarse in known:
-        coarse += "-"
+    paths, names = {row.path[:1] for row in instance.inventory}, set(instance.topology.names)
+    coarse = next(name for number in count() if ((name := f"more{number}"),) not in paths)
+    fresh = (name for number in count() if (name := f"more{number}") not in names)
     more = (
-        row.model_copy(update={"node": None, "path": (coarse, *row.path[1:]) if row.path else ()})
+        row.model_copy(update={"node": next(fresh), "count": 1, "path": (coarse, *row.path[1:]) if row.path else ()})
         for row in instance.inventory
+        for _ in range(row.count)
     )
     return instance.replace(inventory=(*instance.inventory, *more))
 

@@ -44,6 +44,8 @@ def _demands(allocation: Allocation) -> Iterator[tuple[Demand, str]]:
         if members.level is not None:
             level = instance.topology.levels[members.level]
             yield ("level", first), f"level: {who} must sit in one {level}{each}"
+        if first in instance.policy.refused:
+            yield ("call", first), f"call: {who} applied outside the call of {'their pools' if each else 'its pool'}"
         if members.kept:
             yield ("stays", first), f"stays: {who} keeps GPUs where they are"
         for rule in sorted({row.shape for row in instance.policy.shapes_of.get(first, ())} & FORM_RULES):
@@ -88,6 +90,7 @@ def _fewer(allocation: Allocation, clash: Collection[str], kept: Collection[Dema
         row.model_copy(
             update={
                 "mandatory": row.mandatory and row.project in must,
+                "applied": row.applied if ("call", first[row.project]) in kept else None,
                 "level": row.level if ("level", first[row.project]) in kept else None,
             }
         )

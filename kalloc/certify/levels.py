@@ -36,6 +36,8 @@ class Levels:
         case, at = self.case, self.case.levels.index(name)
         need = sum(count * (case.spans(*member) or ())[at][0] for member, count in self.members.items())
         found: list[Fact] = []
+        if need >= bound:
+            return found
         wanted = self.sought((name,), self._forced(lambda member: (case.spans(*member) or ())[at]))
         while need + beyond(case, self.members, found, case.units[at], score=False) < bound:
             fact = next(wanted, None)

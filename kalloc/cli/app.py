@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+YOUNG_OBJECTS = 100_000
+"""New objects after which cycles of garbage are looked for: tables make many, and hardly a cycle."""
 
 app = typer.Typer(
     add_completion=False,
@@ -34,6 +38,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    gc.set_threshold(YOUNG_OBJECTS, 50, 100)
     app()
 
 

@@ -61,6 +61,22 @@ def abandonable(run: Callable[[], Any], limits: Limits) -> Any:
     return None
 
 
+def solved_by_glop(proto: Any, limits: Limits) -> Any:
+    """Solve a linear program in MathOpt's protocol buffer by GLOP; return the answer as one.
+
+    MathOpt's objects have an entry by name for every value: making them takes longer than the solve.
+    """
+    from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
+    from ortools.math_opt.core.python import solver
+
+    parameters = parameters_pb2.SolveParametersProto()
+    if math.isfinite(limits.deadline):
+        parameters.time_limit.FromNanoseconds(int(1e9 * limits.seconds))
+    start, glop = parameters_pb2.SolverInitializerProto(), parameters_pb2.SOLVER_TYPE_GLOP
+    every, no_calls = model_parameters_pb2.ModelSolveParametersProto(), callback_pb2.CallbackRegistrationProto()
+    return solver.solve(proto, glop, start, parameters, every, None, no_calls, None, None)
+
+
 def proto_of(model: Model, integer: bool) -> Any:
     """Return the model, or its linear relaxation, as MathOpt's protocol buffer."""
     from ortools.math_opt import model_pb2
@@ -78,10 +94,9 @@ def proto_of(model: Model, integer: bool) -> Any:
     rows.ids.extend(range(len(model.row_lower)))
     rows.lower_bounds.extend(-math.inf if low is None else float(low) for low in model.row_lower)
     rows.upper_bounds.extend(math.inf if high is None else float(high) for high in model.row_upper)
+    pairs = [sorted(zip(*row, strict=True)) for row in zip(model.row_columns, model.row_factors, strict=True)]
     matrix = proto.linear_constraint_matrix
-    for row, (members, factors) in enumerate(zip(model.row_columns, model.row_factors, strict=True)):
-        pairs = sorted(zip(members, factors, strict=True))
-        matrix.row_ids.extend([row] * len(pairs))
-        matrix.column_ids.extend(column for column, _ in pairs)
-        matrix.coefficients.extend(float(factor) for _, factor in pairs)
+    matrix.row_ids.extend([row for row, of in enumerate(pairs) for _ in of])
+    matrix.column_ids.extend([column for of in pairs for column, _ in of])
+    matrix.coefficients.extend([float(factor) for of in pairs for _, factor in of])
     return proto

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kalloc.solver.calls import abandonable, proto_of
+from kalloc.solver.calls import abandonable, proto_of, solved_by_glop
 from kalloc.solver.model import Limits, Model
 
 DUAL_SCALE = 2**36
@@ -24,26 +24,27 @@ def relaxed(model: Model, limits: Limits) -> tuple[int | None, list[float] | Non
     For any multipliers y, min c·x ≥ Σ y·(side of each row) + Σ min over the box of (c − y·A)·x. GLOP only proposes
     the multipliers, so nothing of its floating point is trusted (weak duality; Neumaier and Shcherbina, 2004).
     """
-    import datetime
-
-    from ortools.math_opt.python import mathopt
+    from ortools.math_opt import solution_pb2
 
     if limits.stopped:
         return None, None
-    program = mathopt.Model.from_model_proto(proto_of(model, integer=False))
-    parameters = mathopt.SolveParameters()
-    if math.isfinite(limits.deadline):
-        parameters.time_limit = datetime.timedelta(seconds=limits.seconds)
-
-    def run() -> Any:
-        return mathopt.solve(program, mathopt.SolverType.GLOP, params=parameters)
-
-    result = abandonable(run, limits)
-    if result is None or not result.has_dual_feasible_solution():
+    result = abandonable(lambda: solved_by_glop(proto_of(model, integer=False), limits), limits)
+    if result is None or not result.solutions:
         return None, None
-    multipliers = [round(dual * DUAL_SCALE) for dual in result.dual_values(program.linear_constraints())]
-    point = result.variable_values(program.variables()) if result.has_primal_feasible_solution() else None
-    return dual_bound(model, multipliers), point
+    found, feasible = result.solutions[0], solution_pb2.SOLUTION_STATUS_FEASIBLE
+    if found.dual_solution.feasibility_status != feasible:
+        return None, None
+    duals = found.dual_solution.dual_values
+    multipliers = [0] * len(model.row_lower)
+    for row, dual in zip(duals.ids, duals.values, strict=True):
+        multipliers[row] = round(dual * DUAL_SCALE)
+    bound, values = dual_bound(model, multipliers), found.primal_solution.variable_values
+    if found.primal_solution.feasibility_status != feasible:
+        return bound, None
+    point = [0.0] * model.size
+    for column, value in zip(values.ids, values.values, strict=True):
+        point[column] = value
+    return bound, point
 
 
 def dual_bound(model: Model, multipliers: Sequence[int]) -> int:

@@ -97,7 +97,7 @@ def _fewer(allocation: Allocation, clash: Collection[str], kept: Collection[Dema
         for row in instance.projects
     )
     limits = tuple(row for row in instance.limits if row.per != "project" or ("limit", row.limit) in kept)
-    left = {row.limit for row in limits}
+    left, strangers = {row.limit for row in limits}, _strangers(instance)
     return instance.replace(
         projects=projects,
         limits=limits,
@@ -105,7 +105,7 @@ def _fewer(allocation: Allocation, clash: Collection[str], kept: Collection[Dema
         placed=tuple(
             row
             if row.movable or row.project not in first or ("stays", row.project) in kept
-            else row.model_copy(update={"project": _stranger(first)})
+            else row.model_copy(update={"project": strangers[row.project]})
             for row in instance.placed
         ),
         caps=tuple(row for row in instance.caps if ("cap", f"{row.pool} {row.kind}") in kept),
@@ -115,6 +115,8 @@ def _fewer(allocation: Allocation, clash: Collection[str], kept: Collection[Dema
     )
 
 
-def _stranger(listed: Collection[str]) -> str:
-    """Return a name that no project has: what it keeps is background."""
-    return next(name for number in count() if (name := f"other{number}") not in listed)
+def _strangers(instance: Instance) -> dict[str, str]:
+    """Return a name that nobody has for every project that keeps GPUs: under it what it keeps is background."""
+    known = {row.project for row in instance.projects} | {row.project for row in instance.placed}
+    fresh = (name for number in count() if (name := f"other{number}") not in known)
+    return dict(zip(instance.stays, fresh, strict=False))

@@ -190,3 +190,29 @@ def test_same_bytes_in_fresh_processes(name: str, code: str, tmp_path: Path) -> 
         assert process.returncode == 0
     for file in STABLE:
         assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes()
+
+
+LATE = """
+import os, signal, sys
+import kalloc.cli.solve as solve
+from kalloc.cli import main
+answer = solve._answer
+def late(*given):
+    os.kill(os.getpid(), signal.SIGINT)
+    answer(*given)
+    os.kill(os.getpid(), signal.SIGINT)
+solve._answer = late
+sys.argv = ["kalloc", "solve", *sys.argv[1:]]
+try:
+    main()
+finally:
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_interrupts_after_the_answer_change_nothing(tmp_path: Path) -> None:
+    """SIGINT before and after the answer is printed, and while Python shuts down: status 0, nothing said."""
+    command = [sys.executable, "-c", LATE, str(TINY / "call"), "--out", str(tmp_path / "plan"), "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and json.loads(ended.stdout)["verified"] is True
+    assert "stopping" not in ended.stderr and (tmp_path / "plan" / "plan.json").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -34,12 +35,15 @@ PlanOfInstance = Annotated[
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; once it has answered, an interrupt no longer changes how it ends."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     gc.set_threshold(YOUNG_OBJECTS, 50, 100)
-    app()
+    try:
+        app()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _show_version(wanted: bool) -> None:

@@ -34,6 +34,8 @@ class Run:
     as_json: bool = False
     instance: Instance | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    done: bool = False
+    """Whether the answer is there, so that nothing is left to be stopped."""
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -74,10 +76,12 @@ class Run:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let the first SIGINT or SIGTERM ask the solve to stop; the second one acts as usual."""
+        """Let the first SIGINT or SIGTERM ask the solve to stop; the second acts as usual. None counts once done."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def ask(number: int, frame: FrameType | None) -> None:
+            if self.done:
+                return
             self.stop.set()
             restore()
             print("stopping with the best plan so far; once more to give up", file=sys.stderr)

@@ -35,34 +35,44 @@ def solve(
     """Allocate and place, and write the plan with its proven bounds."""
     run = Run(as_json)
     with run.told():
+        loaded = _load(run, instance, out)
         options: dict[str, Any] = {"time_limit": time_limit, "gap": gap, "seed": seed}
         if threads is not None:
             options["threads"] = threads
-        with nullcontext() if quiet else watched(time_limit) as tell:
-            result = _solve(run, instance, out, options if tell is None else {**options, "on_progress": tell})
-        _answer(run, result, out, quiet)
+        with run.interruptible():
+            with nullcontext() if quiet else watched(time_limit) as tell:
+                more = {} if tell is None else {"on_progress": tell}
+                result = _solve(run, instance, out, loaded, {**options, **more})
+            _answer(run, result, out, quiet)
 
 
-def _solve(run: Run, path: Path, out: Path | None, options: dict[str, Any]) -> Result:
-    """Load, solve and write; the result says what each took."""
+def _load(run: Run, path: Path, out: Path | None) -> float:
+    """Load the instance, and return the seconds that it took."""
     import kalloc.io
 
     if out is not None:
         kalloc.io.check_writable(out)
     start = time.perf_counter()
     run.instance = kalloc.io.load(path)
-    loaded = time.perf_counter() - start
+    return time.perf_counter() - start
+
+
+def _solve(run: Run, path: Path, out: Path | None, loaded: float, options: dict[str, Any]) -> Result:
+    """Solve and write; the result says what each took."""
+    import kalloc.io
     from kalloc.solving import solve
 
-    with run.interruptible():
-        result = solve(run.instance, stop=run.stop, **options)
-        took = {name: result.seconds.get(name, 0.0) for name in ("allocate", "place", "verify")}
-        if out is not None:
-            result, took["certify"] = _certified(run, result, path, out)
-        seconds = {"load": loaded, **took, "write": 0.0, "total": time.perf_counter() - STARTED}
-        workers = int(options.get("threads") or min(8, os.cpu_count() or 1))
-        result = replace(result, seconds=seconds, peak_memory_mib=peak_memory_mib(workers))
-        return result if out is None else kalloc.io.write_result(result, out)
+    assert run.instance is not None
+    result = solve(run.instance, stop=run.stop, **options)
+    took = {name: result.seconds.get(name, 0.0) for name in ("allocate", "place", "verify")}
+    if out is not None:
+        result, took["certify"] = _certified(run, result, path, out)
+    seconds = {"load": loaded, **took, "write": 0.0, "total": time.perf_counter() - STARTED}
+    workers = int(options.get("threads") or min(8, os.cpu_count() or 1))
+    result = replace(result, seconds=seconds, peak_memory_mib=peak_memory_mib(workers))
+    result = result if out is None else kalloc.io.write_result(result, out)
+    run.done = True
+    return result
 
 
 def _certified(run: Run, result: Result, path: Path, out: Path) -> tuple[Result, float]:

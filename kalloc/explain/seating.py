@@ -43,6 +43,8 @@ class Seating:
     def __init__(self, instance: Instance, records: Records) -> None:
         self.instance, self.records = instance, records
         self._serving: dict[tuple[str, str], Ids] = {}
+        self._rooms: dict[object, Room] = {}
+        self._shut: dict[tuple[str, str, str | None], int] = {}
         self._draws: dict[tuple[int, str], list[tuple[Feed, Fraction]]] = {}
         self._powered: dict[tuple[str, str], tuple[int, tuple[Feed, ...]]] = {}
 
@@ -64,8 +66,17 @@ class Seating:
         """Return the most GPUs of a kind that a project could hold, were it seated anew.
 
         ``within`` is the level of which one domain must hold it; without ``others`` only background and what stays are
-        there; with ``power``, beside others, no more than limits on power leave.
+        there; with ``power``, beside others, no more than limits on power leave. Those without seats are told apart by
+        pool and form alone.
         """
+        pool, seated = self.instance.project_of[project].pool, project in self.records.seats
+        own = project if seated or project in self.instance.stays else None
+        key = (own, pool, kind, form, within, others, power)
+        if key not in self._rooms:
+            self._rooms[key] = self._found(project, kind, form, within, others, power)
+        return self._rooms[key]
+
+    def _found(self, project: str, kind: str, form: Form, within: int | None, others: bool, power: bool) -> Room:
         import numpy as np
 
         topology = self.instance.topology
@@ -107,8 +118,10 @@ class Seating:
 
     def closed(self, pool: str, kind: str, project: str) -> int:
         """Return the free GPUs that serve a pool in domains that others than a project have to themselves."""
-        closed = self._closed_to(project)
-        return int(self._free[closed & self._nodes(pool, kind)].sum())
+        key = (pool, kind, project if project in self._alone else None)
+        if key not in self._shut:
+            self._shut[key] = int(self._free[self._closed_to(project) & self._nodes(pool, kind)].sum())
+        return self._shut[key]
 
     def powered(self, pool: str, kind: str) -> tuple[int, tuple[Feed, ...]]:
         """Return the free GPUs that limits on power let a pool use at most, and the domains that are short of it."""

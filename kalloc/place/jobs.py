@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from kalloc.solver import Limits
 WORTH_BINS = 600
 """Bins of all stocks together from which on processes save more time than it takes to start them."""
 POLL_SECONDS = 0.05
+PARENT_SECONDS = 1.0
 PATIENCE = 0.1
 """Share of the time that jobs may take beyond the deadline to come to their end."""
 
@@ -62,7 +65,8 @@ def _side_by_side(jobs: Sequence[Job], bins: Sequence[int], workers: int, limits
     """Pack each job in a process, some at once; each has a share of the time that is left when it starts."""
     from loky import ProcessPoolExecutor
 
-    pool, alone = ProcessPoolExecutor(workers), replace(limits, stop=None, threads=1)
+    pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),))
+    alone = replace(limits, stop=None, threads=1)
     running: dict[int, Any] = {}
     found = {number: Packing((), +job.sizes, float("-inf")) for number, job in enumerate(jobs)}
     waiting, patience = list(range(len(jobs))), limits.deadline + PATIENCE * limits.seconds
@@ -78,3 +82,14 @@ def _side_by_side(jobs: Sequence[Job], bins: Sequence[int], workers: int, limits
         return list(found.values())
     finally:
         pool.shutdown(wait=False, kill_workers=True)
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end soon after the one that started it, however that ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -81,7 +81,10 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     The score's bound is the best sum of bounds of single levels and of runs of them, zone by zone. A project spans no
     less than it would alone, and than what it keeps. Where a form or a preference makes that more than its need, it
     stands apart. Three levels are not looked at together where the plan spans no more than is needed at the finest.
+    After a stop nothing is proven but the need.
     """
+    if run.limits.stopped:
+        return {name: LevelResult(found.spans, found.need, found.need) for name, found in value.levels.items()}, 0, 0
     items = items_of(run.instance, rooms, decision.granted)
     alone, spans = run.needed(decision.granted), spans_of(rooms, decision.seats)
     need_of = at_least(rooms, items, alone)

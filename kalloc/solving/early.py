@@ -43,10 +43,15 @@ def early_plan(run: Run, search: Search, tiers: Sequence[Tier], settled: Sequenc
 
 
 def _seated(run: Run, allocation: Allocation, granted: Granted) -> tuple[Granted, Seats] | None:
-    """Seat one project after the other, those first who must be; return who gets how much, and the seats."""
+    """Seat one project after the other, those first who must be; return who gets how much, and the seats.
+
+    After a stop only those are seated who must be served, or whom a floor counts.
+    """
     rooms = allocation.rooms
     must = (members.members for members in allocation.classes if must_be_served(run.instance, members))
+    floors = (one.projects for one in run.instance.policy.subjects if one.limit.least is not None)
     items, bound = items_of(run.instance, rooms, granted), frozenset(chain.from_iterable(must))
+    counted = bound.union(*floors)
     seating = Seating(rooms)
     try:
         check_kept(run.instance, rooms, items)
@@ -54,14 +59,19 @@ def _seated(run: Run, allocation: Allocation, granted: Granted) -> tuple[Granted
         alike = all(packable(rooms, item) for item in assigned)
         if alike and (whole := fitted_whole(seating, by_zone(assigned))) is not None:
             return granted, with_kept(rooms, whole)
+        out = set[str]()
         for item in sorted(by_choice(assigned), key=lambda one: one.project not in bound):
+            if run.limits.stopped and item.project not in counted:
+                out.add(item.project)
+                continue
             try:
                 seat_any(seating, item)
             except NoRoomError:
                 if item.project in bound:
                     raise
                 seating.withdraw(item)
-                granted = {key: gpus for key, gpus in granted.items() if key[0] != item.project}
+                out.add(item.project)
+        granted = {key: gpus for key, gpus in granted.items() if key[0] not in out}
     except NoRoomError:
         return None
     return (granted, with_kept(rooms, seating.seats)) if keeps_floors(run.instance, granted) else None

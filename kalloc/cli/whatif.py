@@ -121,6 +121,7 @@ def worth(
         rows = [
             {
                 **{"rule": row.rule, "pool": row.pool, "kind": row.kind, "gpus": row.gpus, **row.tiers},
+                **{f"{name}_at_least": value for name, value in row.proven.items()},
                 **{f"{name}_{BEYOND[name]}": value for name, value in row.reached.items()},
                 "not_sought": " ".join(row.not_sought),
             }

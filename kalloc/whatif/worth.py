@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from itertools import takewhile
@@ -22,6 +22,7 @@ from kalloc.verify import score
 from kalloc.whatif.equal import as_good
 from kalloc.whatif.nearest import nearest, reseated
 from kalloc.whatif.part import part_of
+from kalloc.whatif.scatter import least_scattering
 from kalloc.whatif.settle import Settled, proven_tiers, settle
 
 if TYPE_CHECKING:
@@ -61,11 +62,19 @@ class Worth:
     It keeps every rule with the step, and is best on the tiers before: so a best plan comes to no more fragmentation,
     and no less reserve.
     """
+    proven: Mapping[str, Fraction | None] = field(default_factory=dict)
+    """Of fragmentation, where it is that tier: what any plan that grants as much as that one has more at the least."""
 
 
 POLICY = frozenset({"limit", "budget", "power"})
 SMALL_NODES = 300
 """Up to so many nodes each step is solved whole, seats and all; beyond, tiers that seats decide are left out."""
+OPENING = frozenset({"borrow", "lend", "nodes"})
+"""Rules with which more nodes serve somebody."""
+FIRST_SHARE = 0.1
+"""Share of the time left in which the fragmentation of a part is bounded as it is."""
+Sides = dict[str, Fraction | None]
+"""What a tier comes to beyond the plan at hand, by its name."""
 SUMS = frozenset({"merit", "ranked", "served", "utilisation"})
 """Tiers that add up over parts of an instance."""
 
@@ -100,9 +109,11 @@ def worth(instance: Instance, time_limit: float = math.inf, plan: Plan | None = 
     """
     limits = Limits(deadline=time.monotonic() + time_limit)
     book = _Whole(instance, limits) if instance.topology.node_count <= SMALL_NODES else _Parts(instance, limits, plan)
-    for step in steps_of(instance):
+    steps = steps_of(instance)
+    for number, step in enumerate(steps):
         change = book.change(step)
-        yield Worth(step.rule, step.pool, step.kind, step.gpus, change, book.not_sought, book.reached(step, change))
+        reached, proven = book.reached(step, change, 1 / (len(steps) - number))
+        yield Worth(step.rule, step.pool, step.kind, step.gpus, change, book.not_sought, reached, proven)
 
 
 class _Whole:
@@ -119,9 +130,9 @@ class _Whole:
         after = self._values(step.apply(self.instance))
         return {name: _less(after.get(name), early) for name, early in self.before.items()}
 
-    def reached(self, step: Step, change: Mapping[str, Fraction | None]) -> dict[str, Fraction | None]:
+    def reached(self, step: Step, change: Mapping[str, Fraction | None], share: float) -> tuple[Sides, Sides]:
         """Return nothing: no tier is left out."""
-        return {}
+        return {}, {}
 
     def _values(self, instance: Instance) -> dict[str, Fraction | None]:
         """Return the value of every tier that is proven best, given those before it."""
@@ -141,6 +152,7 @@ class _Parts:
         self.score = None if plan is None else score(instance, plan)
         self.part: dict[str, Instance] = {}
         self.before: dict[frozenset[str], Settled | None] = {}
+        self.least: dict[frozenset[str], int] = {}
         tiers = instance.objective.tiers
         self.decided = [tier.name for tier in takewhile(lambda tier: tier.name not in OF_SEATS, tiers)]
         self.not_sought = tuple(tier.name for tier in tiers[len(self.decided) :])
@@ -159,33 +171,70 @@ class _Parts:
             changes[name] = sum(told, Fraction(0)) if len(told) == len(gains) else None
         return changes
 
-    def reached(self, step: Step, change: Mapping[str, Fraction | None]) -> dict[str, Fraction | None]:
+    def reached(self, step: Step, change: Mapping[str, Fraction | None], share: float) -> tuple[Sides, Sides]:
         """Return what the first tier that seats decide comes to beyond the plan; None where that is not known.
 
-        The plan must be best on the tiers that the allocation decides, and so must be what comes of it.
+        The plan must be best on the tiers that the allocation decides, and so must be what comes of it. Second is what
+        is proven of what it then grants, within a share of the time left; empty but for fragmentation.
         """
         if self.plan is None or self.score is None or not self.not_sought:
-            return {}
+            return {}, {}
         name = self.not_sought[0]
+        nothing: Sides = {name: None}
+        unproven: Sides = nothing if name == "fragmentation" else {}
         changes = [change[name] for name in self.decided]
         parts = list(self._parts(step)) if self.separable else [self.instance]
-        nothing: dict[str, Fraction | None] = {name: None}
         if None in changes or not all(self._best(part) for part in parts) or self.limits.over:
-            return nothing
+            return nothing, unproven
         same = self.constant and not any(changes)
-        if same and step.rule != "nodes":  # with a node more, projects may need fewer domains
-            return {name: Fraction(0)}
+        as_before = same and step.rule != "nodes"  # with a node more, projects may need fewer domains
+        plan = self.plan if as_before else self._after(step, () if same else parts)
+        if plan is None:
+            return nothing, unproven
+        beyond = Fraction(0)
+        if not as_before:
+            beyond = score(step.apply(self.instance), plan).tiers[name] - self.score.tiers[name]
+        if not unproven:
+            return {name: beyond}, {}
+        least = self._least(step, parts, plan, same and step.rule not in OPENING, share)
+        return {name: beyond}, {name: None if least is None else least - self.score.tiers[name]}
+
+    def _after(self, step: Step, parts: Iterable[Instance]) -> Plan | None:
+        """Return a plan with a step; grants change in some parts alone. None where none was found."""
+        assert self.plan is not None
         granted = dict(self.granted)
-        for part in parts if not same else ():
+        for part in parts:
             found = nearest(step.apply(part), granted, self.limits)
             if found is None:
-                return nothing
+                return None
             granted = {key: gpus for key, gpus in granted.items() if key[0] not in part.project_of} | dict(found)
-        after = step.apply(self.instance)
-        plan = reseated(after, self.plan, granted)
-        if plan is None:
-            return nothing
-        return {name: score(after, plan).tiers[name] - self.score.tiers[name]}
+        return reseated(step.apply(self.instance), self.plan, granted)
+
+    def _least(self, step: Step, parts: Sequence[Instance], plan: Plan, same: bool, share: float) -> Fraction | None:
+        """Return a bound of the fragmentation of what a plan grants with a step: that of every part, added up.
+
+        The parts that the step does not touch, and all of them if nothing is other than before, are bounded once.
+        """
+        assert self.plan is not None
+        everything = self._everything() if self.separable else [self.instance]
+        for part in everything:
+            key = frozenset(part.project_of)
+            if key not in self.least:
+                self.least[key] = least_scattering(part, self.plan, self._within(FIRST_SHARE))
+        touched = [] if same else [frozenset(part.project_of) for part in parts]
+        total = sum(bound for key, bound in self.least.items() if key not in touched)
+        if touched and self.limits.over:
+            return None
+        for part in parts if touched else ():
+            total += least_scattering(step.apply(part), plan, self._within(share))
+        return Fraction(total)
+
+    def _within(self, share: float) -> Limits:
+        return replace(self.limits, deadline=time.monotonic() + share * self.limits.seconds)
+
+    def _everything(self) -> Iterable[Instance]:
+        """Return all parts, without repetition."""
+        return self._with(row.pool for row in self.instance.projects)
 
     def _best(self, part: Instance) -> bool:
         """Tell whether the plan grants a part as much on every tier as the best allocation that was found."""
@@ -205,8 +254,12 @@ class _Parts:
         else:
             parent = tree.parent[step.pool] if step.rule in ("borrow", "lend") else None
             touched = set(tree.below[step.pool if parent is None else parent])
+        return self._with(touched & {row.pool for row in self.instance.projects})
+
+    def _with(self, pools: Iterable[str]) -> Iterable[Instance]:
+        """Return the parts of some pools with projects."""
         found: dict[frozenset[str], Instance] = {}
-        for pool in sorted(touched & {row.pool for row in self.instance.projects}):
+        for pool in sorted(set(pools)):
             if pool not in self.part:
                 part = part_of(self.instance, pool, asks=False)
                 self.part.update(dict.fromkeys({row.pool for row in part.projects}, part))

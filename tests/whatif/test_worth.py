@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 
 import pytest
@@ -27,6 +28,8 @@ from kalloc.solver import Limits
 from kalloc.verify import score
 from kalloc.whatif import worth as module
 from kalloc.whatif.nearest import nearest, reseated
+from kalloc.whatif.part import part_of
+from kalloc.whatif.scatter import least_scattering
 from kalloc.whatif.worth import steps_of, worth
 from tests.models.policies import sow_policy
 from tests.models.small import ask, make, nodes, sow
@@ -192,6 +195,8 @@ def reached(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> int:
     for one, other in zip(whole, parts, strict=True):
         for name, beyond in other.reached.items():
             change = one.tiers[name]
+            if beyond is not None and (least := other.proven.get(name)) is not None:
+                assert least <= beyond
             if beyond is not None and change is not None and result.solution == "proven":
                 assert beyond >= change if name == "fragmentation" else beyond <= change, (one.rule, name)
                 found += 1
@@ -222,3 +227,36 @@ def test_who_changes_sits_anew() -> None:
     after = reseated(more, plan, granted)
     assert after is not None
     assert score(more, after).fragmentation == score(instance, plan).fragmentation + 2
+
+
+@pytest.mark.parametrize("step", [("quota", "a", "h"), ("nodes", "top", "h")])
+def test_both_sides_of_fragmentation(step: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is proven of the grants, and a plan that was put together: they meet where that plan is best."""
+    instance = two_racks()
+    plan = kalloc.solve(instance, threads=1).plan
+    monkeypatch.setattr(module, "SMALL_NODES", 0)
+    rows = {(row.rule, row.pool, row.kind): row for row in worth(instance, plan=plan)}
+    whole = kalloc.solve(_with(instance, step), threads=1)
+    change = whole.fragmentation - score(instance, plan).fragmentation
+    least, most = rows[step].proven["fragmentation"], rows[step].reached["fragmentation"]
+    assert least is not None and most is not None and least <= change <= most
+
+
+def _with(instance: Instance, name: tuple[str, str, str]) -> Instance:
+    step = next(one for one in steps_of(instance) if (one.rule, one.pool, one.kind) == name)
+    return step.apply(instance)
+
+
+def test_least_scattering_holds_for_the_grants() -> None:
+    """Bounds of the parts add up to no more than the fragmentation of the plan that was proven best."""
+    for seed in range(6):
+        instance = sow(seed, 5, 4, 5, 2)
+        with suppress(InfeasibleError, NoPlanError):
+            result = kalloc.solve(instance, threads=1)
+            found = {frozenset(part.project_of): part for part in _parts(instance)}
+            least = sum(least_scattering(part, result.plan, Limits()) for part in found.values())
+            assert least <= result.fragmentation
+
+
+def _parts(instance: Instance) -> list[Instance]:
+    return [part_of(instance, row.pool, asks=False) for row in instance.projects]

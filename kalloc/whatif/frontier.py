@@ -28,6 +28,7 @@ from kalloc.solving import solve
 from kalloc.whatif.levels import Levels, of_many
 from kalloc.whatif.settle import seatable, shaped
 from kalloc.whatif.thinning import THINNED, thinned
+from kalloc.whatif.trimming import trimmed
 
 if TYPE_CHECKING:
     from kalloc.instance import Instance
@@ -36,6 +37,7 @@ TIERS = (*GOALS, "ranked", "fairness", *sorted(OF_SEATS))
 """Tiers between which there are fronts."""
 EXACT_VARIABLES = 8_000
 """Up to so many variables seats are decided in one exact model with the allocation."""
+NOT_TO_ITS_END = "a tier of many values was not proven to its end; give more time"
 EXACT_SHARE = 0.5
 """Share of the time that exact points may use."""
 
@@ -81,7 +83,10 @@ def frontier(instance: Instance, between: tuple[str, str], points: int, time_lim
     instance = instance.replace(objective=Objective(tiers=tiers))
     limits = Limits(deadline=time.monotonic() + time_limit)
     if any(map(of_many, tiers)):
-        return _front(tiers, _levelled(instance, points, limits))
+        try:
+            return _front(tiers, _levelled(instance, points, limits))
+        except (TooLargeError, TooManyBundlesError):
+            return _front(tiers, _trimmed(instance, points, limits))
     try:
         found = list(_exact(instance, points, replace(limits, deadline=time.monotonic() + EXACT_SHARE * time_limit)))
     except (TooLargeError, TooManyBundlesError, NoAnswerError):
@@ -146,7 +151,8 @@ def _levelled(instance: Instance, points: int, limits: Limits) -> Iterator[Point
     Where both are of many values, the first levels of the second are kept.
 
     Raises:
-        KallocError: when the tiers are not decided together at this size, or in the time.
+        TooLargeError, TooManyBundlesError: when the tiers are not decided together at this size.
+        NoPlanError: when they are not in the time.
     """
     tiers = instance.objective.tiers
     kept, other = (tiers[1], tiers[0]) if of_many(tiers[1]) else (tiers[0], tiers[1])
@@ -154,13 +160,10 @@ def _levelled(instance: Instance, points: int, limits: Limits) -> Iterator[Point
         allocation, goals = _model(instance)
         levels = Levels.of(allocation, kept, limits)
         best = Levels.of(allocation, other, limits) if of_many(other) else None
-    except (TooLargeError, TooManyBundlesError):
-        names = f"{tiers[0].name!r} and {tiers[1].name!r}"
-        raise KallocError(f"no front between {names} at this size; give two tiers that need no seats") from None
     except NoAnswerError as error:
         if error.infeasible:
             solve(instance, time_limit=limits.seconds)
-        raise NoPlanError("a tier of many values was not proven to its end; give more time") from None
+        raise NoPlanError(NOT_TO_ITS_END) from None
     rows, size = len(allocation.model.row_lower), allocation.model.size
     sign, above = 1 if of_many(other) or SENSES[other.name] == "max" else -1, list[tuple[int, float]]()
     for first in _allowed(levels.count, 0, points):
@@ -177,6 +180,34 @@ def _levelled(instance: Instance, points: int, limits: Limits) -> Iterator[Point
             number = levels.kept(search)
             yield Point(value, number, bound) if kept is tiers[1] else Point(number, value, most)
             above += [] if bound is None else [(first, bound)]
+
+
+def _trimmed(instance: Instance, points: int, limits: Limits) -> Iterator[Point]:
+    """Yield the plan of a solve by a tier of many values and then fragmentation, and points by taking projects out.
+
+    The bounds are those of all plans: all levels, and for whoever keeps all of them the fragmentation that is proven
+    of every plan as good, else none at all.
+
+    Raises:
+        KallocError: for other tiers.
+        NoPlanError: when the tier of many values was not proven to its end.
+    """
+    first, second = instance.objective.tiers
+    many, other = (first, second) if of_many(first) else (second, first)
+    if other.name != "fragmentation":
+        names = f"{first.name!r} and {second.name!r}"
+        raise KallocError(f"no front between {names} at this size; give one of them and fragmentation")
+    result = solve(instance.replace(objective=Objective(tiers=(many, other))), time_limit=limits.seconds)
+    best, scattering = result.tiers
+    if best.value != best.bound or not best.complete or best.given is not None:
+        raise NoPlanError(NOT_TO_ITS_END)
+    count, found = trimmed(instance, result.plan, many, points)
+    for kept, fragmentation in found:
+        proven = scattering.bound if kept == count and scattering.given is None else None
+        if many is first:
+            yield Point(kept, fragmentation, count)
+        else:
+            yield Point(fragmentation, kept, 0 if proven is None else proven)
 
 
 def _most(search: Search, goal: Goal) -> tuple[float | None, float | None]:

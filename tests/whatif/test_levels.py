@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise, product
 
@@ -10,10 +11,10 @@ import pytest
 
 import kalloc
 from kalloc.errors import InfeasibleError, KallocError, NoPlanError
-from kalloc.instance import Instance
+from kalloc.instance import Instance, Tier
 from kalloc.instance.policy import decimal
 from kalloc.whatif import frontier as module
-from kalloc.whatif.frontier import frontier
+from kalloc.whatif.frontier import Point, frontier
 from tests.models.small import deciding, sow
 
 MAXMIN = {"name": "fairness", "rule": "maxmin", "by": "project"}
@@ -134,12 +135,37 @@ def test_two_of_many_values(seed: int) -> None:
     assert found[-1].first == len(instance.projects)
 
 
+@pytest.mark.parametrize("tier", ["ranked", MAXMIN])
+def test_beyond_the_exact_model(tier: str | dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Projects taken out of the best plan make points no better than the exact front, under bounds that hold."""
+    name, seen = tier if isinstance(tier, str) else "fairness", 0
+    for seed in range(8):
+        instance = sow(seed, nodes=5, gpus=4, projects=5, levels=2).replace(objective=deciding(tier, "fragmentation"))
+        with suppress(InfeasibleError, NoPlanError):
+            exact = frontier(instance, (name, "fragmentation"), 99, 60)
+            with monkeypatch.context() as patched:
+                patched.setattr(module, "EXACT_VARIABLES", 1)
+                found = frontier(instance, (name, "fragmentation"), 5, 60)
+                turned = frontier(instance, ("fragmentation", name), 5, 60)
+            for point in found:
+                assert point.bound is not None and point.first <= _reach(exact, point.second) <= point.bound
+            assert found[-1].proven and all(point.bound is not None and point.bound <= point.first for point in turned)
+            seen += len(found)
+    assert seen > 4
+
+
+def _reach(front: list[Point], most: float) -> float:
+    """Return the most of the first tier on a front with no more of the second."""
+    return max((point.first for point in front if point.second <= most), default=0)
+
+
 def test_beside_seats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scattering nobody keeps fewer ranks; where the exact model would be too large, that is said."""
+    """Scattering nobody keeps fewer ranks; where the exact model would be too large, other tiers are refused."""
     instance = kalloc.load("instances/tiny/level-request")
     found = frontier(instance, ("fragmentation", "ranked"), 9, 60)
     assert all(point.proven for point in found)
     assert found[0].second == 4 and found[-1].first == 0
     monkeypatch.setattr(module, "EXACT_VARIABLES", 1)
+    reserve = Tier(name="reserve", level="su", count=1)
     with pytest.raises(KallocError, match="at this size"):
-        frontier(instance, ("fragmentation", "ranked"), 9, 60)
+        frontier(instance.replace(objective=deciding("ranked", reserve)), ("reserve", "ranked"), 9, 60)

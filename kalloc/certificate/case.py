@@ -7,28 +7,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import product
-from math import floor, gcd, lcm, prod
+from math import gcd, lcm, prod
 from typing import Any
 
 from kalloc.certificate.alone import Alone
 from kalloc.instance import ALL_KINDS, Instance, Limit, Request, Shape
-from kalloc.instance.policy import PowerDomain
 from kalloc.verify import Needs
 
 Bundle = Mapping[str, int]
 """GPUs by kind; kinds of which there are none are left out."""
 Children = tuple[int, ...]
 """Free rooms of what a domain is made of, the largest first."""
-Member = tuple[str, tuple[tuple[str, int], ...]]
+Bundles = tuple[tuple[str, int], ...]
+Member = tuple[str, Bundles]
 """A project, and what it gets of every kind."""
 Spans = tuple[tuple[int, int], ...]
 """Per level the domains that are needed, and those that are spanned at least."""
-Zone = tuple[str, str, str]
-"""Owner and kind of nodes, and the numbers of the sites with a limit on power that they are in."""
 MOST_BUNDLES = 50_000
 """A project with more bundles to choose from is not looked at."""
-MOST_SITES = 40
-"""Limits on power at levels of more domains only make rooms smaller."""
 
 
 class RefusedError(Exception):
@@ -64,7 +60,7 @@ class Case:
         self.asks = {project: [row.kind for row in instance.requests_of[project]] for project in instance.project_of}
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
         self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
-        self.domains, self.apart = cache(self._domains), cache(self._apart)
+        self.domains, self.apart, self.unseen = cache(self._domains), cache(self._apart), cache(self._unseen)
         self.alone, self.paid, self.multiple = Alone(self).costs, cache(self._paid), cache(self._multiple)
 
     def _hosts(self, pool: str, kind: str) -> frozenset[str]:
@@ -178,52 +174,6 @@ class Case:
         return self.instance.policy.shapes_of.get(project, ())
 
     @cached_property
-    def sites(self) -> dict[str, PowerDomain]:
-        """Domains with a limit on power, by number, at levels of few domains (rule `power`)."""
-        few = {level for level, of in zip(self.levels, self.domain, strict=True) if len(set(of)) <= MOST_SITES}
-        every = enumerate(self.instance.policy.power_domains)
-        return {str(number): domain for number, domain in every if domain.power.level in few}
-
-    def drawn(self, domain: PowerDomain) -> Fraction:
-        """Return the watts that projects draw in a domain with what they keep."""
-        nodes, group, watts = set(domain.nodes), self.instance.topology.group, self.instance.policy.watts
-        stays = (stay for of in self.instance.stays.values() for stay in of.items())
-        return sum((watts[int(group[node])][1] * gpus for node, gpus in stays if node in nodes), Fraction(0))
-
-    @cached_property
-    def zones(self) -> dict[Zone, tuple[int, Fraction]]:
-        """Zones with the GPUs that are free there, as far as power goes, and the least watts that one of them draws."""
-        inside: dict[int, list[str]] = {}
-        for number, domain in self.sites.items():
-            for node in domain.nodes:
-                inside.setdefault(node, []).append(number)
-        nodes: dict[Zone, list[int]] = {}
-        for (owner, kind), some in self.owned.items():
-            for node in some:
-                nodes.setdefault((owner, kind, ",".join(inside.get(node, ()))), []).append(node)
-        watts = [each for _, each in self.instance.policy.watts]
-        group: list[int] = self.instance.topology.group.tolist() if self.instance.power else []
-        found = {}
-        for zone, some in nodes.items():
-            least = min((watts[group[node]] for node in some), default=Fraction(0)) if group else Fraction(0)
-            sites = [self.sites[at] for at in zone[2].split(",") if at and least]
-            fed = (floor((site.left - self.drawn(site)) / least) for site in sites)
-            found[zone] = min([sum(self.free[n] for n in some), *self._fed(set(some), least), *fed]), least
-        return found
-
-    def _fed(self, nodes: set[int], watts: Fraction) -> Iterator[int]:
-        """Yield, per level of many domains, how many free GPUs of some nodes are fed at most (rule `power`)."""
-        left: dict[str, dict[tuple[int, ...], Fraction]] = {}
-        for number, domain in enumerate(self.instance.policy.power_domains):
-            if str(number) not in self.sites and watts:
-                of_level = left.setdefault(domain.power.level, {})
-                of_level[domain.nodes] = min(domain.left, of_level.get(domain.nodes, domain.left))
-        for of_level in left.values():
-            free = {some: sum(self.free[node] for node in some if node in nodes) for some in of_level}
-            lost = (free[some] - max(0, floor(most / watts)) for some, most in of_level.items() if free[some])
-            yield sum(self.free[node] for node in nodes) - sum(max(0, gpus) for gpus in lost)
-
-    @cached_property
     def unit(self) -> int:
         """Merit is counted in 1 / unit."""
         return lcm(*(self._worth(row).denominator for row in self.instance.requests))
@@ -309,6 +259,25 @@ class Case:
             return least
         costs = tuple(dict(zip(at, of, strict=True)).get(level, 0) for level in range(len(self.levels)))
         return max(least, self.alone(project, *bundle[0], costs) or 0)
+
+    def _unseen(
+        self, project: str, bundle: Bundles, left: tuple[frozenset[str], ...], weights: tuple[int, ...], score: bool
+    ) -> int:
+        """Return what a project pays for what is left of it, per level, less Σ weight · need.
+
+        In the ``score`` with what it prefers on top of the weights, where all of it is left.
+        """
+        least = self.spans(project, bundle)
+        refuse_unless(least is not None, f"project {project!r} could not sit even alone")
+        more = self.preferred(project) if score else [0] * len(weights)
+        kinds = frozenset(kind for kind, _ in bundle)
+        costs = [weight + extra * (of == kinds) for weight, extra, of in zip(weights, more, left, strict=True)]
+        total = -sum(cost * need for cost, (need, _) in zip(costs, least or (), strict=True))
+        for some in {*left} - {frozenset()}:
+            levels = [level for level, of in enumerate(left) if of == some]
+            rest = {kind: gpus for kind, gpus in bundle if kind in some}
+            total += self.spanned(project, rest, levels, [costs[level] for level in levels])
+        return total
 
     def preferred(self, project: str) -> list[int]:
         """Return what a project pays for a domain of each level on top of its weight (shape `prefer`)."""

@@ -141,16 +141,16 @@ class Certificate:
 
     def _shares(self, tier: Tier, steps: Sequence[Mapping[str, Any]]) -> None:
         """Refuse shares that may be larger: the smallest, and as many of the next as there are steps."""
-        proven, known = 0, self.standing.levels(tier)
-        for number, (step, (at_least, more)) in enumerate(zip(steps, known, strict=False), 1):
+        profile = self.standing.score.profile
+        refuse_unless(len(steps) > 0 or not profile, "nothing is said of the smallest share")
+        for number, step in enumerate(steps[: len(profile)]):
+            at_least, more = self.standing.share(tier.name, number)
             most = Plans(self.case, more, **self._common(tier.name, step)).most(step)
-            refuse_unless(most < at_least.reached, f"share {number} may be larger")
-            proven += 1
+            refuse_unless(most < at_least.reached, f"share {number + 1} may be larger")
             if most > more.reached:
-                refuse_unless(len(steps) == 1, f"{most} may have more than share {number}")
+                refuse_unless(len(steps) == 1, f"{most} may have more than share {number + 1}")
                 break
             self.standing.proven[tier.name] += 1
-        refuse_unless(proven > 0 or not self.standing.score.profile, "nothing is said of the smallest share")
 
     def _fragmentation(self, proof: Mapping[str, Any], given: str | None) -> int:
         """Return the least fragmentation that is proven, for the plans that it is said to hold for."""

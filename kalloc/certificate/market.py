@@ -68,52 +68,27 @@ class Market:
             self._cuts.append(min(map(add, parts, reversed(self._cuts)), default=0) + span)
         return self._cuts[size]
 
-    def sees(self, project: str, bundle: Bundle) -> bool:
-        """Tell whether a project with this bundle sits on these nodes alone, as far as the market's kind tells.
-
-        Spans of its other kinds come on top: of several kinds only those are seen that share no domain of the level.
-        """
-        return self.touches(project, bundle) and len(self.part(project, bundle)) == 1
-
     def touches(self, project: str, bundle: Bundle) -> bool:
-        """Tell whether a project with this bundle sits on these nodes with all that it gets of the market's kind."""
-        coarse = len(self.run) > 1 or (len(bundle) > 1 and self.run[0] != self.case.finest)
-        hosts = self.case.hosts(self.case.instance.project_of[project].pool, self.kind)
-        return self.kind in bundle and hosts <= self.owners and not (coarse and self.case.kept(project))
+        """Tell whether a project sits on these nodes with all that it gets of the market's kind, and keeps nothing."""
+        hosts = self.case.hosts(self.case.pool_of[project], self.kind)
+        return self.kind in bundle and hosts <= self.owners and not self.case.kept(project)
 
     def part(self, project: str, bundle: Bundle | Iterable[tuple[str, int]]) -> Bundle:
         """Return what the market speaks of: its kind where no kind of a project shares a domain with another, else all.
 
         A project spans no less than its GPUs of one kind.
         """
-        bundle = dict(bundle)
-        pool = self.case.instance.project_of[project].pool
+        bundle, pool = dict(bundle), self.case.pool_of[project]
         return {self.kind: bundle[self.kind]} if self.case.apart(pool, frozenset(bundle), self.run[0]) else bundle
 
     def pays(self, project: str, bundle: Bundle) -> int:
-        """Return what a project that is seen pays at least, kept domains of this level included.
-
-        In domains where it keeps GPUs it pays for parts alone. A level that must hold it whole allows one part only.
-        """
-        case, part = self.case, self.part(project, bundle)
-        size = (bundle[self.kind] - case.kept_gpus(project, self.kind)) // self.grain
+        """Return what a project that is seen pays at least; a level that must hold it whole allows one part only."""
+        case, part, size = self.case, self.part(project, bundle), bundle[self.kind] // self.grain
         if size == 0:
             return self.denominator * case.spanned(project, part, self.run, self.costs)
-        span, kept = self.denominator * self.costs[0], self.kept(project)
         least = self.denominator * case.spanned(project, part, self.run[:1], self.costs[:1])
-        if case.level(project) >= self.run[0]:
-            return max(least, span + self.worth(size))
-        pays = [self.cut(left) for left in range(size + 1)]
-        for room in kept:
-            beside = [range(min(room, left) + 1) for left in range(size + 1)]
-            pays = [min(self.worth(x) + pays[left - x] for x in some) for left, some in enumerate(beside)]
-        return max(least, span * len(kept) + pays[size])
-
-    def kept(self, project: str) -> list[int]:
-        """Return the rooms, in grains, of the domains where a project keeps GPUs."""
-        domains = {self.case.domain[self.run[0]][node] for node in self.case.kept(project, self.kind)}
-        rooms = self.case.rooms(self.run[0], self.kind, self.owners) if domains else {}
-        return [-(-rooms[domain] // self.grain) for domain in sorted(domains)]
+        whole = case.level(project) >= self.run[0]
+        return max(least, self.denominator * self.costs[0] + self.worth(size) if whole else self.cut(size))
 
 
 @lru_cache(maxsize=8)

@@ -11,9 +11,9 @@ from math import floor, gcd
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, covers, refuse_unless
-from kalloc.certificate.facts import Granted, apart
+from kalloc.certificate.facts import Granted, apart, counted
 from kalloc.certificate.market import Market
-from kalloc.certificate.rows import RULES, Name, boxes
+from kalloc.certificate.rows import RULES, Name, places_of
 from kalloc.certificate.seats import SEAT_RULES, Seats
 from kalloc.certificate.tiers import Aim, worths
 
@@ -39,7 +39,7 @@ class Branch:
         kind = self.split["kind"]
         if "projects" in self.split:
             return int(project in self.split["projects"] and bundle.get(kind, 0) >= self.split["least"])
-        counted = case.instance.project_of[project].pool in self.split["pools"]
+        counted = case.pool_of[project] in self.split["pools"]
         return sum(gpus for of, gpus in bundle.items() if covers(kind, of)) if counted else 0
 
     def concerns(self, project: str, pool: str) -> bool:
@@ -85,15 +85,16 @@ class Plans:
         """
         self.case, self.goal, self.floors = case, goal, {aim.name: aim for aim in floors}
         self.worth, self.given, self.seats = worth or {}, only, seats
-        self.rows = {(rule, row.key): row for rule, function in RULES.items() for row in function(case)}
-        self.boxes = boxes(case)
+        places = seats or places_of(case)
+        self.rows = {(rule, row.key): row for rule, function in RULES.items() for row in function(places)}
+        self.boxes = {**places.boxes}
+        self.boxes |= {("over", row.pool, row.kind): (-row.lend, row.borrow) for row in case.instance.quotas}
         if seats is not None:
             self.rows |= {(rule, row.key): row for rule, function in SEAT_RULES.items() for row in function(seats)}
-            self.boxes |= seats.boxes()
         for aim in [*self.floors.values(), *([goal] if goal is not None else [])]:
             self.rows |= {(aim.name, row.key): row for row in aim.rows}
             self.boxes |= aim.boxes
-        self.weights = case.weights if goal is None else [0] * len(case.weights)
+        self.weights = tuple(case.weights) if goal is None else (0,) * len(case.weights)
         self.bundles, self._known = cache(self._bundles), dict[tuple[str, str], list[int]]()
 
     def _bundles(self, project: str) -> list[Bundle]:
@@ -212,7 +213,7 @@ class Priced:
     def choices(self, project: str) -> Iterator[tuple[Bundle, int]]:
         """Yield every bundle of a project with what it costs."""
         case, scattered = self.case, self.markets or any(self.plans.weights)
-        pool = case.instance.project_of[project].pool
+        pool = case.pool_of[project]
         paid = self.charge
         charge = {kind: paid["use", pool, kind] + paid["got", project, kind] for kind in case.asks[project]}
         asked = [(of, price * of.side) for of, price in self.branches if of.concerns(project, pool)]
@@ -226,12 +227,9 @@ class Priced:
 
     def _scattered(self, project: str, bundle: Bundle) -> int | None:
         """Return what a project pays in markets, less what it needs; None where it could not sit even alone."""
-        least = self.case.least(project, bundle)
-        if least is None:
+        case = self.case
+        if case.least(project, bundle) is None:
             return None
-        seen = [market for market in self.markets if market.sees(project, bundle)]
-        counted = {level for market in seen for level in market.run}
-        paid = sum(market.pays(project, bundle) for market in seen)
-        for level, (weight, (need, spans)) in enumerate(zip(self.plans.weights, least, strict=True)):
-            paid += self.denominator * weight * ((0 if level in counted else spans) - need)
-        return paid
+        found, left = counted(case, project, bundle, self.markets)
+        rest = case.unseen(project, tuple(bundle.items()), left, self.plans.weights, self.plans.goal is None)
+        return sum(market.pays(project, bundle) for market in found) + int(self.denominator * rest)

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from itertools import count, islice
+from functools import cache
 from typing import Any
 
 from kalloc.certificate.case import Bundle, Case, refuse_unless
 from kalloc.certificate.seats import Seats, fragmentation, reserve
-from kalloc.certificate.tiers import SUMS, Aim, levels, worths
+from kalloc.certificate.tiers import SUMS, Aim, share, worths
 from kalloc.instance import Tier
 from kalloc.instance.objective import SENSES
 from kalloc.verify import Score
@@ -24,7 +24,7 @@ class Standing:
         self.case, self.score, self.granted = case, score, granted
         self.tiers: dict[str, Tier] = {tier.name: tier for tier in case.instance.objective.tiers}
         self.order = [row.project for row in sorted(case.instance.projects, key=lambda row: -row.merit)]
-        self._levels: dict[str, tuple[list[tuple[Aim, Aim]], Iterator[tuple[Aim, Aim]]]] = {}
+        self.share = cache(lambda name, number: share(case, self.tiers[name], score, number))
         self.proven: Counter[str] = Counter()
         """Of `fairness` the smallest shares, of `ranked` the first projects, that no plan as good betters."""
 
@@ -69,18 +69,8 @@ class Standing:
 
     def shares(self, tier: Tier) -> Iterator[Aim]:
         """Yield how many have each of the smallest shares at least, in every plan as good as far as that is proven."""
-        yield from (at_least for at_least, _ in islice(self.levels(tier), self.proven[tier.name] + 1))
-
-    def levels(self, tier: Tier) -> Iterator[tuple[Aim, Aim]]:
-        """Yield the two sums of every share of a tier, from the smallest on."""
-        if tier.name not in self._levels:
-            self._levels[tier.name] = [], levels(self.case, tier, self.score)
-        known, more = self._levels[tier.name]
-        for number in count():
-            known += [] if number < len(known) else islice(more, 1)
-            if number == len(known):
-                return
-            yield known[number]
+        proven = range(min(self.proven[tier.name] + 1, len(self.score.profile)))
+        yield from (self.share(tier.name, number)[0] for number in proven)
 
     def worth(self, name: str) -> dict[str, tuple[Fraction, bool]]:
         """Return what projects have by their own values, exactly or at least, in every plan as good before a tier."""

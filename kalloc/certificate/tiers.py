@@ -6,10 +6,9 @@ each share, from the smallest on; of `ranked` how many of the next projects have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
 from itertools import pairwise
 from math import ceil, floor, lcm
 
@@ -129,25 +128,27 @@ SUMS: dict[str, Callable[[Case, Tier], Aim]] = {
 """The tiers that are one sum."""
 
 
-def levels(case: Case, tier: Tier, score: Score) -> Iterator[tuple[Aim, Aim]]:
-    """Yield two sums for every share of the tier `fairness`, from the smallest on.
+def share(case: Case, tier: Tier, score: Score, number: int) -> tuple[Aim, Aim]:
+    """Return two sums for a share of the tier `fairness`, of which 0 is the smallest.
 
     Of the first a plan as good as the one at hand has no less: how many have such a share at least. The second is how
     many have more than that.
     """
     due = {who: weight * gpus for who, (weight, gpus) in dues(case.instance, tier).items()}
-    left, base = len(due), dict.fromkeys(due, 0)
 
-    def count_of(base: Mapping[str, int]) -> Callable[[str, Mapping[str, int], int], Aim]:
-        return _projects if tier.by == "project" else partial(_pools, case, base)
+    def gpus(share: Fraction, more: bool) -> dict[str, int]:
+        bounds = {whole: floor(share * whole) + 1 if more else ceil(share * whole) for whole in set(due.values())}
+        return {who: bounds[whole] for who, whole in due.items()}
 
-    for number, (share, count) in enumerate(score.profile):
-        bounds = {whole: (ceil(share * whole), floor(share * whole) + 1) for whole in set(due.values())}
-        least, more = ({who: bounds[whole][side] for who, whole in due.items()} for side in (0, 1))
-        at_least = count_of(base)(f"{tier.name} {number} at least", least, left)
-        base = base if number else least
-        left -= count
-        yield at_least, count_of(base)(f"{tier.name} {number} more", more, left)
+    def count_of(name: str, base: Mapping[str, int], gpus: Mapping[str, int], reached: int) -> Aim:
+        told = f"{tier.name} {number} {name}"
+        return _projects(told, gpus, reached) if tier.by == "project" else _pools(case, base, told, gpus, reached)
+
+    least, base = gpus(score.profile[number][0], False), gpus(score.profile[0][0], False)
+    left = len(due) - sum(count for _, count in score.profile[:number])
+    at_least = count_of("at least", base if number else dict.fromkeys(due, 0), least, left)
+    more = count_of("more", base, gpus(score.profile[number][0], True), left - score.profile[number][1])
+    return at_least, more
 
 
 def _projects(name: str, gpus: Mapping[str, int], reached: int) -> Aim:

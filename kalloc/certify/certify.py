@@ -207,7 +207,8 @@ class _Work:
         """Return a proof of the smallest share, and of the next as far as there is time."""
         steps = list[Proof]()
         self.standing.proven[tier.name] = 0
-        for number, (at_least, more) in enumerate(self.standing.levels(tier)):
+        for number in range(len(self.standing.score.profile)):
+            at_least, more = self.standing.share(tier.name, number)
             plans = Plans(self.case, more, **self.standing.common(tier.name, seats))
             found = self._tree(plans, more.reached, leaves=LEAVES_A_STEP)
             if found is None and number == 0:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import gcd, inf
 from typing import Any
 
-from kalloc.certificate.case import Bundle, Case
-from kalloc.certificate.facts import Members, costs_of, left_for, proven, shared
+from kalloc.certificate.case import Bundle, Case, Member
+from kalloc.certificate.facts import Members, costs_of, proven, shared
 from kalloc.certificate.market import MOST_ROOM, Market
 from kalloc.certify.walks import Parts, cut, fill
 from kalloc.place.bounds import divisor
@@ -65,9 +65,8 @@ def sites(
     groups: dict[str, list[tuple[set[str], Counter[int]]]] = defaultdict(list)
     by_hosts: dict[tuple[str, frozenset[str]], Counter[int]] = defaultdict(Counter)
     for project, bundle in wanted:
-        for kind, gpus in bundle.items():
-            hosts = case.hosts(case.instance.project_of[project].pool, kind)
-            by_hosts[kind, hosts][gpus - case.kept_gpus(project, kind)] += 1
+        for kind, gpus in bundle.items() if not case.kept(project) else ():
+            by_hosts[kind, case.hosts(case.pool_of[project], kind)][gpus] += 1
     for (kind, hosts), sizes in by_hosts.items():
         owners = set(hosts)
         met = [group for group in groups[kind] if linked and group[0] & owners]
@@ -95,6 +94,13 @@ def _grain(case: Case, levels: Sequence[str], kind: str, owners: set[str], sizes
 def market_of(case: Case, site: Site, costs: Sequence[int], denominator: int, prices: Sequence[int]) -> Market:
     """Return the market at a site, at some prices."""
     return Market(case, site.levels, site.entry(denominator, prices), costs)
+
+
+def left_for(market: Market, members: Members, without: Collection[str]) -> Iterator[tuple[Member, int]]:
+    """Yield those whom a market sees, and how many they are."""
+    for (project, bundle), count in members.items():
+        if project not in without and market.touches(project, dict(bundle)):
+            yield (project, bundle), count
 
 
 class Program:
@@ -140,7 +146,7 @@ def priced(
     """Return a market with prices that prove as much as they can, or enough."""
     costs = costs_of(case, site.entry(1, []))
     market = market_of(case, site, costs, FINE, [])
-    seen = dict(left_for(market, members, {"without": without}))
+    seen = dict(left_for(market, members, without))
     some = [(project, dict(bundle), count) for (project, bundle), count in seen.items()]
 
     def proves(denominator: int, prices: Sequence[float]) -> int:
@@ -178,8 +184,8 @@ def sharing(case: Case, market: Market, seen: Members, limits: Limits) -> dict[s
     They are the duals of a circulation: the most walks through what the rooms of domains add up to.
     """
     sizes = Counter[int]()
-    for (project, bundle), count in seen.items():
-        sizes[dict(bundle)[market.kind]] += count * (not case.kept(project))
+    for (_, bundle), count in seen.items():
+        sizes[dict(bundle)[market.kind]] += count
     modulus, others = common_divisor(+sizes) if +sizes else (1, 0)
     if len(market.run) > 1 or modulus <= 1:
         return None

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from kalloc.certificate.case import Bundle, Case, Member, RefusedError
-from kalloc.certificate.facts import beyond, costs_of, left_for, proven
-from kalloc.certify.facts import Fact, Site, market_of, priced, sites
+from kalloc.certificate.facts import beyond, costs_of, proven
+from kalloc.certify.facts import Fact, Site, left_for, market_of, priced, sites
 from kalloc.plan import Plan
 from kalloc.solver import Limits
 
@@ -95,7 +95,7 @@ class Levels:
         asked = sum(
             count * dict(bundle).get(site.kind, 0)
             for (project, bundle), count in self.members.items()
-            if case.instance.project_of[project].pool in pools
+            if case.pool_of[project] in pools
         )
         return sum(case.room(owner, site.kind) for owner in site.owners) - asked
 
@@ -103,7 +103,7 @@ class Levels:
         """Return a fact about a site, None where the plan spans no more than projects would alone."""
         case, costs = self.case, costs_of(self.case, site.entry(1, []))
         market = market_of(case, site, costs, 1, [])
-        seen = dict(left_for(market, self.members, {"without": without}))
+        seen = dict(left_for(market, self.members, without))
         least = proven(market, seen, {})
         enough = sum(self.reached[m][level] * cost for m in seen for level, cost in zip(market.run, costs, strict=True))
         if enough <= least:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kalloc.certificate.case import Bundle, covers
+from kalloc.certificate.facts import counted
 from kalloc.certificate.plans import Branch, Plans, Priced
 from kalloc.certificate.rows import Name
 from kalloc.certify.facts import FINE, Site
@@ -156,7 +157,7 @@ class Columns:
     def _choose(self, priced: Priced, group: int, bundle: Bundle) -> None:
         """Add a bundle of a group, cut as is best at some prices."""
         case, project, weights = self.case, self.groups[group][0], self.plans.weights
-        pool = case.instance.project_of[project].pool
+        pool = case.pool_of[project]
         floors = self.plans.floors.values()
         entries: Counter[int] = Counter({self.row["tier", aim.name]: aim.adds(project, bundle) for aim in floors})
         entries[self.row["group", group]] = 1
@@ -165,14 +166,14 @@ class Columns:
                 for row, factor in self.spoken[name].items():
                     entries[row] += factor * gpus
         goal = self.plans.goal
-        cost, counted = 0 if goal is None else -goal.adds(project, bundle), set[int]()
-        for at, market in enumerate(priced.markets):
-            if market.sees(project, bundle):
+        cost, some = 0 if goal is None else -goal.adds(project, bundle), [*priced.markets]
+        if some or any(weights):
+            seen, left = counted(case, project, bundle, some)
+            cost += case.unseen(project, tuple(bundle.items()), left, weights, goal is None)
+            for market in seen:
                 more, parts = cut(market, project, bundle)
-                cost, counted = cost + more, counted | {*market.run}
+                at, cost = some.index(market), cost + more
                 entries.update({self.row["part", at, part]: -count for part, count in parts.items()})
-        for level, (need, spans) in enumerate(case.least(project, bundle) or () if any(weights) else ()):
-            cost += weights[level] * ((0 if level in counted else spans) - need)
         self._add(Column(cost, entries, group, bundle))
 
     def _add(self, column: Column) -> None:

@@ -25,35 +25,14 @@ def fill(market: Market, children: Children) -> tuple[int, Parts]:
 
 def cut(market: Market, project: str, bundle: Bundle) -> tuple[int, Parts]:
     """Return what the domains cost in which a project is cut cheapest, and its parts."""
-    kept = market.kept(project)
-    size = (bundle[market.kind] - market.case.kept_gpus(project, market.kind)) // market.grain
+    size, parts = bundle[market.kind] // market.grain, Parts()
     if size == 0:
-        return market.case.spanned(project, market.part(project, bundle), market.run, market.costs), Parts()
+        return market.case.spanned(project, market.part(project, bundle), market.run, market.costs), parts
     if market.case.level(project) >= market.run[0]:
         return market.costs[0], Parts({size: 1})
-    held, parts = _beside(market, kept, size)
-    size -= sum(parts.elements())
     while size:
-        price, left = market.price, market.cut(size) - market.denominator * market.costs[0]
-        part = next(part for part in range(1, size + 1) if price[part] + market.cut(size - part) == left)
+        least = market.cut(size) - market.denominator * market.costs[0]
+        part = next(part for part in range(1, size + 1) if market.price[part] + market.cut(size - part) == least)
         parts[part] += 1
-        held, size = held + 1, size - part
-    return market.costs[0] * held, parts
-
-
-def _beside(market: Market, kept: list[int], size: int) -> tuple[int, Parts]:
-    """Return how many domains a project keeps GPUs in, and the parts that it lays beside them."""
-    tables = [[market.cut(left) for left in range(size + 1)]] if kept else []
-    for room in kept:
-        before = tables[-1]
-        tables.append([
-            min(market.worth(part) + before[left - part] for part in range(min(room, left) + 1))
-            for left in range(size + 1)
-        ])
-    parts = Parts()
-    for room, before in zip(reversed(kept), reversed(tables[:-1]), strict=True):
-        options = range(min(room, size) + 1)
-        part = min(options, key=lambda part: market.worth(part) + before[size - part])
-        parts[part] += bool(part)
         size -= part
-    return len(kept), +parts
+    return market.costs[0] * parts.total(), parts

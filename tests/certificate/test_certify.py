@@ -118,10 +118,10 @@ def test_the_checker_knows_no_engine() -> None:
 
 
 def test_the_checker_is_short() -> None:
-    """What judges proofs has fewer than 600 lines of code; what rebuilds rules, tiers and seats, no more than 670."""
+    """What judges proofs has no more than 562 lines of code; what rebuilds rules, tiers and seats, no more than 660."""
     lines = {path.stem: code_lines(path) for path in (ROOT / "kalloc" / "certificate").glob("*.py")}
     rebuilt = sum(lines.pop(name) for name in ("alone", "case", "rows", "seats", "tiers"))
-    assert sum(lines.values()) < 600 and rebuilt <= 670
+    assert sum(lines.values()) <= 562 and rebuilt <= 660
 
 
 def code_lines(path: Path) -> int:

@@ -245,5 +245,5 @@ def test_a_split_leaves_no_plan_out() -> None:
 
 def test_rows_are_rules() -> None:
     """Every family of rows has the name of a rule that `kalloc verify` checks; seats know what a span is, besides."""
-    seated = {name.removeprefix("seat ") for name in SEAT_RULES} - {"spans"}
+    seated = {*SEAT_RULES} - {"spans"}
     assert set(RULES) | seated <= {rule.__name__ for rule in VERIFIED}

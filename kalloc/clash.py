@@ -49,13 +49,19 @@ class Loosened:
 
 def why_impossible(allocation: Allocation, limits: Limits) -> tuple[list[str], list[Way]]:
     """Return what excludes itself, and the cheapest way to a plan by each measure that has one."""
+    ways = ways_of(allocation, limits)
+    return clash_of(allocation, limits), ways
+
+
+def ways_of(allocation: Allocation, limits: Limits) -> list[Way]:
+    """Return the cheapest way to a plan by each measure that has one, as far as the model sees."""
     ways = []
     for unit in UNITS:
         found = relaxation_of(allocation, limits, unit)
         if found:
             total = sum(one.amount for one in found)
             ways.append(Way(unit, total / 1000 if unit == "kW" else total, tuple(map(str, found))))
-    return clash_of(allocation, limits), ways
+    return ways
 
 
 def clash_of(allocation: Allocation, limits: Limits) -> list[str]:

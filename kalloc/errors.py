@@ -60,6 +60,8 @@ class Way:
     """By so much rules are loosened, or requests let go, in all."""
     loosened: tuple[str, ...]
     """What gives way, each with its amount."""
+    seen: str = ""
+    """What was seen of the seats, where that matters and is not all."""
 
 
 class InfeasibleError(KallocError):
@@ -75,7 +77,8 @@ class InfeasibleError(KallocError):
         lines = ["no plan can exist: these exclude each other, drop or loosen one of them:"]
         lines += [f"  {item}" for item in self.clash]
         for way in self.ways:
-            lines.append(f"the cheapest way to a plan loosens {way.amount:,.12g} {way.unit} in all:")
+            seen = f" ({way.seen})" if way.seen else ""
+            lines.append(f"the cheapest way to a plan loosens {way.amount:,.12g} {way.unit} in all{seen}:")
             lines += [f"  {item}" for item in way.loosened]
         super().__init__("\n".join(lines))
 

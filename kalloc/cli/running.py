@@ -118,5 +118,7 @@ def peak_memory_mib(workers: int = 0) -> int:
 
 def _why(error: InfeasibleError) -> dict[str, Any]:
     """Return what programs are told when no plan can exist."""
-    ways = [{"unit": way.unit, "amount": way.amount, "loosened": list(way.loosened)} for way in error.ways]
+    ways = [
+        {"unit": way.unit, "amount": way.amount, "loosened": list(way.loosened), "seen": way.seen} for way in error.ways
+    ]
     return {"clash": list(error.clash), "relaxation": list(error.relaxation), "gpus": error.gpus, "ways": ways}

@@ -21,6 +21,7 @@ from kalloc.solver import Limits
 from kalloc.solving.causes import with_causes
 from kalloc.solving.early import early_plan
 from kalloc.solving.run import Allocated, Run
+from kalloc.solving.ways import seated_ways, with_seats
 
 DECIDED_AGAIN = 1_500
 """Variables up to which an allocation that cannot be seated is decided again as a whole."""
@@ -42,9 +43,10 @@ def allocate(run: Run, rooms: Rooms) -> Allocated:
         if error.infeasible:
             allocation.model.truncate(rows, size)
             if clash := crowded(allocation):
-                raise InfeasibleError(clash) from None
+                raise InfeasibleError(clash, seated_ways(run, rooms)) from None
             clash, ways = why_impossible(allocation, run.limits) if run.explains else ([], [])
-            raise InfeasibleError(with_causes(allocation, clash, run.limits) if clash else [], ways) from None
+            caused = with_causes(allocation, clash, run.limits) if clash else []
+            raise InfeasibleError(caused, with_seats(run, rooms, ways)) from None
         if run.early is None:
             raise NoPlanError("no allocation was found within the limits; give more time") from None
         granted, settled = run.early.granted, run.early.settled

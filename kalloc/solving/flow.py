@@ -21,6 +21,7 @@ from kalloc.solving.allocating import allocate
 from kalloc.solving.concluding import conclude
 from kalloc.solving.placing import place
 from kalloc.solving.run import Allocated, Decision, Run
+from kalloc.solving.ways import seated_ways
 from kalloc.verify import Score, score
 
 JOINT_VARIABLES = 8_000
@@ -88,7 +89,7 @@ def decide(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
         if staged is None:
             assert failure is not None
             if clash := crowded(allocated.allocation):
-                raise InfeasibleError(clash)
+                raise InfeasibleError(clash, seated_ways(run, rooms))
             raise failure
         return staged
     if staged is not None:
@@ -113,5 +114,5 @@ def decide_jointly(run: Run, rooms: Rooms, allocated: Allocated) -> Decision | N
         return None
     run.cut_short |= half.over
     if status is Status.INFEASIBLE:
-        raise InfeasibleError(seating_clash(run.instance, JOINT_VARIABLES, run.limits))
+        raise InfeasibleError(seating_clash(run.instance, JOINT_VARIABLES, run.limits), seated_ways(run, rooms))
     return None if found is None else Decision(found.granted, found.seats, found.settled)

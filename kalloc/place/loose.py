@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from heapq import heapify, heapreplace
 
 from kalloc.place.fillings import Stock
 from kalloc.place.items import Item
@@ -19,14 +20,17 @@ from kalloc.place.states import TooManyStepsError, states_of
 from kalloc.solver import Ids, Limits, Model, Terms, solve_scip
 
 MANY = 1_000
-TRIES = ((0, 0), (0, 1), (1, 1), (1, MANY), (3, MANY))
+TRIES = ((0, 0), (1, 1), (1, MANY), (3, MANY))
 """How much less often than in the linear program fillings and cuts are kept, and how many parts more than it needs an
 item may be cut into that is larger than all bins: tried one after the other."""
 ROUNDS = 400
 """Rounds of pricing."""
 FEW_ARCS, MAX_ARCS = 7_000, 14_000
 """Arcs beyond which parts are of the lengths that the linear program knows, and beyond which nothing is decided."""
-EXTRA = 1
+USUAL = 90
+"""Items of a hundred that are no larger than is usual."""
+ROOM, TIMES = 64, 2
+"""Bins with room for more than so much, and for so many of the largest usual item, hold whole items before all else."""
 MAX_NODES = 200
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 
@@ -51,14 +55,57 @@ def share_loose(rooms: Sequence[int], sizes: Sequence[int], limits: Limits) -> S
 
     ``rooms`` has the room of every bin, ``sizes`` the size of every item, all of them positive.
     """
-    if not rooms or sum(rooms) < sum(sizes):
+    if not rooms or not sizes or sum(rooms) < sum(sizes):
         return None
+    shares = _prefilled(rooms, sizes)
+    left, whole = list(rooms), {item for item, _ in shares}
+    for (_, bin), size in shares.items():
+        left[bin] -= size
+    rest = [item for item in range(len(sizes)) if item not in whole]
+    found = _cut(left, [sizes[item] for item in rest], limits)
+    return None if found is None else shares | {(rest[item], bin): size for (item, bin), size in found.items()}
+
+
+def _prefilled(rooms: Sequence[int], sizes: Sequence[int]) -> Shares:
+    """Return whole items in roomy bins: the few large ones, then others in an even mix of sizes, of which many remain.
+
+    Every item goes to the bin with most room. Who sits where in so much room decides nothing.
+    """
+    usual = sorted(sizes)[len(sizes) * USUAL // 100]
+    if max(rooms) <= max(ROOM, TIMES * usual):
+        return {}
+    free = [(-room, bin) for bin, room in enumerate(rooms)]
+    heapify(free)
+    shares: Shares = {}
+
+    def lay(items: Iterable[int], keep: int) -> None:
+        for item in items:
+            room, bin = free[0]
+            if -room - sizes[item] < keep:
+                break
+            heapreplace(free, (room + sizes[item], bin))
+            shares[item, bin] = sizes[item]
+
+    large = [item for item, size in enumerate(sizes) if size > usual]
+    lay(sorted((item for item in large if sizes[item] <= max(rooms)), key=lambda item: -sizes[item]), 0)
+    laid = {item for item, _ in shares}
+    keep = max(ROOM, TIMES * max([usual, *(sizes[item] for item in large if item not in laid)]))
+    counts, seen, order = Counter(sizes), Counter[int](), list[tuple[float, int]]()
+    for item, size in enumerate(sizes):
+        seen[size] += 1
+        order.append((seen[size] / counts[size], item))
+    lay((item for _, item in sorted(order) if item not in laid), keep)
+    return shares
+
+
+def _cut(rooms: Sequence[int], sizes: Sequence[int], limits: Limits) -> Shares | None:
+    """Return what every item has in every bin, in as few parts as the linear program leads to."""
     asked = Counter(sizes)
     try:
-        states = states_of([(room,) for room in set(rooms)], max(asked))
+        states = states_of([(room,) for room in set(rooms) if room], max(asked, default=1))
     except TooManyStepsError:
         return None
-    stock = Stock.of((tuple(states.index[room,] for room in rooms),), states, 1, 0)
+    stock = Stock.of((tuple(states.index[room,] for room in rooms if room),), states, 1, 0)
     priced, program = grown(stock, asked, limits, ROUNDS)
     best: Shares | None = None
     for less, more in TRIES:
@@ -84,7 +131,7 @@ def _shared(
     for row, times, taken in program.taken(limits, less):
         lot, cut = rows[row]
         known.update(taken)
-        for _ in range(times):
+        for _ in range(min(times, len(lot))):
             number = lot.pop()
             for part in taken:
                 cut[part].append(number)

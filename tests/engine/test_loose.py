@@ -87,6 +87,33 @@ def test_nations_meet_the_bound_of_prices(seed: int, largest: int) -> None:
     assert parts == grown(stock, Counter(asked), Limits(), ROUNDS)[0].bound
 
 
+@pytest.mark.parametrize(("count", "room"), [(60, 255), (6, 4_000)])
+def test_nobody_is_cut_in_roomy_bins(count: int, room: int) -> None:
+    """Bins with room for many items, full to the last grain, a few items large: nobody is cut who fits one bin."""
+    dice = random.Random(count)
+    rooms = [room - dice.randint(0, 9) for _ in range(count)]
+    left, asked = sum(rooms), list[int]()
+    while left:
+        size = dice.choice([48, 96, 192]) if dice.random() < 0.01 else dice.randint(9, 27)
+        asked.append(min(size, left))
+        left -= asked[-1]
+    assert sound(share_loose(rooms, asked, Limits()), rooms, asked) == len(asked)
+
+
+def test_roomy_bins_of_small_cases_are_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bins with room for one item count as roomy, nobody loses anything, and most cases are cut as few times."""
+    monkeypatch.setattr(loose, "ROOM", 2)
+    monkeypatch.setattr(loose, "TIMES", 1)
+    met = 0
+    for seed in range(SEEDS):
+        rooms, asked = draw(seed)
+        least = alike([(room,) for room in rooms], Counter(asked), 1, 0).least()
+        parts = sound(share_loose(rooms, asked, Limits()), rooms, asked)
+        assert parts >= least
+        met += parts == least
+    assert met >= 0.7 * SEEDS, met
+
+
 def test_the_same_case_is_cut_the_same_way() -> None:
     """Twice the same items and bins lead to the same shares."""
     rooms, asked = nation(7, 60, 20, full=True)
@@ -101,7 +128,7 @@ def test_no_shares_where_there_are_none_to_be_found(monkeypatch: pytest.MonkeyPa
     stop.set()
     assert share_loose([4, 4], [3, 3, 2], Limits(stop=stop)) is None
     assert sound(share_loose([4, 4], [3, 3, 2], Limits()), [4, 4], [3, 3, 2]) == 4
-    assert share_loose([4_000], [3, 3, 2], Limits()) is None
+    assert share_loose([4_000, 4_000], [3_000, 3_000], Limits()) is None
     monkeypatch.setattr(loose, "FEW_ARCS", 3)
     monkeypatch.setattr(loose, "MAX_ARCS", 3)
     assert share_loose(*nation(1, 300, 32, full=False), Limits()) is None

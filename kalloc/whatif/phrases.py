@@ -60,6 +60,11 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "No place in one {level} was found by moving those who sit where most room is.",
         "여유가 가장 많은 구역의 과제를 옮기는 방법으로는 하나의 {level} 안에 배치할 수 없었습니다.",
     ),
+    "better_time": (
+        "The time was up before a place in one {level} was found, or ruled out; give more with --time-limit.",
+        "제한 시간 안에 하나의 {level} 안에 배치할 수 있는지 확인하지 못하였습니다. --time-limit 값을 늘려 다시 "
+        "확인하시기 바랍니다.",
+    ),
     "block": (
         "Without it, the largest free block of {kind} at level {level} would be {gpus:,} GPUs larger.",
         "이 과제가 없다면 {level} 계층에서 가장 큰 {kind} 여유 구역은 {gpus:,}장 더 커집니다.",

@@ -91,7 +91,7 @@ def _better(
 ) -> str:
     found = better(instance, plan, project, limits)
     if found is None:
-        return say("no_better", language, level=level)
+        return say("better_time" if limits.over else "no_better", language, level=level)
     others = {name: cost for name, cost in found.costs.items() if name != project}
     dearest = sorted(others, key=lambda name: (-others[name], name))
     whom = _named({name: f"{name} {others[name]:+,}" for name in dearest}, language) or say("nobody", language)

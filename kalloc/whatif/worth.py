@@ -71,8 +71,10 @@ SMALL_NODES = 300
 """Up to so many nodes each step is solved whole, seats and all; beyond, tiers that seats decide are left out."""
 OPENING = frozenset({"borrow", "lend", "nodes"})
 """Rules with which more nodes serve somebody."""
-FIRST_SHARE = 0.1
+FIRST_SHARE = 0.03
 """Share of the time left in which the fragmentation of a part is bounded as it is."""
+BOUND_SHARE = 0.3
+"""Share of a step's part of the time left in which it is bounded with the step."""
 Sides = dict[str, Fraction | None]
 """What a tier comes to beyond the plan at hand, by its name."""
 SUMS = frozenset({"merit", "ranked", "served", "utilisation"})
@@ -226,7 +228,7 @@ class _Parts:
         if touched and self.limits.over:
             return None
         for part in parts if touched else ():
-            total += least_scattering(step.apply(part), plan, self._within(share))
+            total += least_scattering(step.apply(part), plan, self._within(BOUND_SHARE * share / len(parts)))
         return Fraction(total)
 
     def _within(self, share: float) -> Limits:

@@ -192,3 +192,10 @@ def test_command_errors(solved: list[str], tmp_path: Path) -> None:
     broken = CliRunner().invoke(app, ["explain", *solved, "b"])
     assert broken.exit_code == 1
     assert "breaks rules" in broken.stderr and "kalloc verify" in broken.stderr
+
+
+def test_no_time_for_a_better_place() -> None:
+    """Where the time is up, nothing is said of what could be: only that it was not found."""
+    told = "\n".join(story(HALL, spread(), "a", Language.ENGLISH, time_limit=0))
+    assert "The time was up before a place in one rack was found" in told
+    assert "No place in one rack" not in told

@@ -13,6 +13,7 @@ import numpy as np
 from kalloc.place.alone import Preferred
 from kalloc.place.crossing import seat_crossing
 from kalloc.place.fitting import by_zone, fitted_whole, packable
+from kalloc.place.homes import Homes, homes_of, narrowed, seat_at_home
 from kalloc.place.items import Item
 from kalloc.place.laying import pack_zones
 from kalloc.place.moving import Moving, seated, widened
@@ -72,7 +73,7 @@ def seat_all(
     Raises:
         NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
-    assigned = by_choice(assign_zones(rooms, items, limits))
+    assigned, homes = _assigned(rooms, items, limits)
     weights, least = rooms.topology.weights, math.inf
     needed = sum(weight * count for need in needs.values() for weight, count in zip(weights, need, strict=True))
     ways: list[Seats] = []
@@ -81,7 +82,7 @@ def seat_all(
     ending = time.monotonic() + (1 - MOVING_SHARE) * limits.seconds
     sooner = replace(limits, deadline=ending) if formed else limits
     try:
-        for seats in _ways(rooms, assigned, sooner, hedged):
+        for seats in _ways(rooms, assigned, homes, sooner, hedged):
             ways.append(seats)
             found = _best_of_zones(rooms, assigned, ways)
             cost = scattering(rooms, with_kept(rooms, found))
@@ -101,14 +102,29 @@ def seat_all(
     return with_kept(rooms, best)
 
 
-def _ways(rooms: Rooms, items: Sequence[Item], limits: Limits, hedged: bool) -> Iterator[Seats]:
+def _assigned(rooms: Rooms, items: Sequence[Item], limits: Limits) -> tuple[list[Item], Homes]:
+    """Return the items with their zones, and homes: where some demand a form, and so are seated before the others.
+
+    Raises:
+        NoRoomError: when none is found, and limits on power over whole zones must be kept.
+    """
+    homes = homes_of(rooms, items, limits) if any(item.shape.form is not None for item in items) else {}
+    if homes:
+        with contextlib.suppress(NoRoomError):
+            found = assign_zones(rooms, narrowed(items, homes), limits)
+            if all(len(zones) == 1 for item in found for zones in item.shape.zones):
+                return by_choice(found), homes
+    return by_choice(assign_zones(rooms, items, limits)), {}
+
+
+def _ways(rooms: Rooms, items: Sequence[Item], homes: Homes, limits: Limits, hedged: bool) -> Iterator[Seats]:
     """Yield seatings: those with little choice first, the others in whole domains, end to end, by best fit, packed.
 
     Raises:
         NoRoomError: when a way does not seat all; there may be others before it.
     """
     begun = Seating(rooms)
-    ahead = seat_crossing(begun, items, limits)
+    ahead = seat_at_home(begun, seat_crossing(begun, items, limits), homes)
     others = [item for item in ahead if packable(rooms, item)]
     zones = by_zone(others)
     few = [item for item in ahead if not packable(rooms, item)]

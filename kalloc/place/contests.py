@@ -15,14 +15,15 @@ from math import gcd
 
 import numpy as np
 
+from kalloc.place import sharing
 from kalloc.place.apart import parents_apart
 from kalloc.place.bounds import Component, divisor
 from kalloc.place.fillings import Stock
+from kalloc.place.homeless import Asked, homeless
 from kalloc.place.large import three_levels
 from kalloc.place.nests import Nest
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.sharing import Asked, share
 from kalloc.place.states import Children, TooManyStepsError, states_of
 from kalloc.solver import Limits
 
@@ -45,8 +46,10 @@ class Contest:
     """Zones of the component."""
     zones: Zones
     """Those of this kind."""
-    sizes: Counter[int]
-    """How many parts there are of each size."""
+    asked: Counter[Asked]
+    """How many parts there are of each size and zones."""
+    content: Counter[Asked]
+    """Those of them that pay no more than their need if each is alone."""
     run: Run
     least: int
     """What they pay at least if each is alone."""
@@ -56,6 +59,14 @@ class Contest:
     """The lowest bound that is of use."""
 
     @cached_property
+    def sizes(self) -> Counter[int]:
+        """How many parts there are of each size."""
+        sizes: Counter[int] = Counter()
+        for part, count in self.asked.items():
+            sizes[part.gpus] += count
+        return sizes
+
+    @cached_property
     def room(self) -> int:
         """Free GPUs: what there is to look at."""
         return sum(self.rooms.zone_room[zone] for zone in self.zones)
@@ -63,6 +74,8 @@ class Contest:
     def bound(self, limits: Limits) -> int:
         """Return a lower bound of Σ weight · spans: the best that is proven by the time the limits give."""
         best = self.least
+        if best < self.enough and not limits.over:
+            best += homeless(self.rooms, self.zones, self.content, self.run[0], self.run[1], limits)
         if best < self.enough and not limits.over:
             best = max(best, self._by_prices(limits))
         if best < self.enough:
@@ -80,11 +93,11 @@ class Contest:
         if any(weights[: run[0]]) or limits.over:
             return 0
         nest = _nest(rooms, self.zones, run)
-        asked, once = Asked.of(nest, self.sizes), sum(weights[level] for level in run) * self.sizes.total()
+        asked, once = sharing.Asked.of(nest, self.sizes), sum(weights[level] for level in run) * self.sizes.total()
         inside = run[-1] < len(weights) - 1 and asked.divisor <= max(rooms.node_gpus[zone] for zone in self.zones)
         if inside or sum(sum(bins) % asked.divisor for bins in nest.bins) <= asked.slack:
             return 0
-        return once + share(nest, asked, limits).bound
+        return once + sharing.share(nest, asked, limits).bound
 
     def _by_prices(self, limits: Limits) -> int:
         """Return the bound by prices of parts."""
@@ -128,19 +141,24 @@ def contests_of(
     ``cost_of`` has what every project pays at least, ``reached`` what its seats of each kind come to in a plan; what is
     missing there comes to any amount. ``useful`` is the lowest bound of the component that is of use.
     """
-    zones_of, sizes, least, enough = component.by_kind(rooms), sizes_of(component), Counter[str](), Counter[str]()
-    needs = {kind: _needs(rooms, zones_of[kind], asked, run) for kind, asked in sizes.items()}
+    zones_of, least, enough = component.by_kind(rooms), Counter[str](), Counter[str]()
+    asked, content = defaultdict[str, Counter[Asked]](Counter), defaultdict[str, Counter[Asked]](Counter)
+    needs = {kind: _needs(rooms, zones_of[kind], sizes, run) for kind, sizes in sizes_of(component).items()}
     for seen in component.members:
         for shape in seen.parts:
-            [(kind, gpus)] = shape.amounts
+            [(kind, gpus)], [zones] = shape.amounts, shape.zones
             need = max(needs[kind][gpus], cost_of[seen.project] if len(seen.parts) == 1 else 0)
             least[kind] += need
             enough[kind] += max(need, reached.get((seen.project, kind), ANY))
+            asked[kind][Asked(gpus, zones)] += 1
+            content[kind][Asked(gpus, zones)] += need == needs[kind][gpus]
     fall = enough.total() - useful
-    return [
-        Contest(rooms, component.zones, zones_of[kind], asked, run, least[kind], enough[kind], enough[kind] - fall)
-        for kind, asked in sizes.items()
-    ]
+
+    def contest(kind: str) -> Contest:
+        seen = asked[kind], content[kind], run, least[kind], enough[kind], enough[kind] - fall
+        return Contest(rooms, component.zones, zones_of[kind], *seen)
+
+    return [contest(kind) for kind in asked]
 
 
 def _needs(rooms: Rooms, zones: Zones, sizes: Iterable[int], run: Run) -> dict[int, int]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms, Zones
-from kalloc.place.seating import Seating
+from kalloc.place.seating import NoRoomError, Seating
 from kalloc.place.shaping import of_nodes
 from kalloc.solver import Limits, Model, Terms, solve_scip
 
@@ -143,10 +143,18 @@ def seat_at_home(seating: Seating, items: Sequence[Item], homes: Homes) -> list[
         if _plain(rooms, item) and None not in places:
             ready.append((item, [home for home in places if home is not None]))
     for item, found in sorted(ready, key=lambda entry: min(home.many == 0 for home in entry[1])):
-        seated.add(item.project)
-        for (_, gpus), zones, home in zip(item.shape.amounts, item.shape.zones, found, strict=True):
-            for level, domain, part in _filled(seating, zones, levels, home, gpus):
+        wanted = zip(item.shape.amounts, item.shape.zones, found, strict=True)
+        parts = [
+            (zones, *part) for (_, gpus), zones, home in wanted for part in _filled(seating, zones, levels, home, gpus)
+        ]
+        if sum(part for _, _, _, part in parts) < item.shape.gpus:
+            continue
+        try:
+            for zones, level, domain, part in parts:
                 seating.fill(item, zones, level, domain, part)
+            seated.add(item.project)
+        except NoRoomError:
+            seating.withdraw(item)
     return [item for item in items if item.project not in seated]
 
 

@@ -83,7 +83,21 @@ def clash_of(allocation: Allocation, limits: Limits) -> list[str]:
     kept = set(named[:high])
     _leave_out(rows, kept, [[row] for row in named[:high] if row not in rows.asked], limits)
     _leave_out(rows, kept, rows.alike([row for row in named[:high] if row in rows.asked], kept), limits)
-    return list(dict.fromkeys(allocation.clash[row] for row in sorted(kept)))
+    return _sentences(rows, kept, limits)
+
+
+def _sentences(rows: _Rows, kept: set[int], limits: Limits) -> list[str]:
+    """Return what some rows say, without what all rows of the other sentences make needless."""
+    clash = rows.allocation.clash
+    said = list(dict.fromkeys(clash[row] for row in sorted(kept)))
+    same = {sentence: {row for row, other in clash.items() if other == sentence} for sentence in said}
+    if sum(map(len, same.values())) > len(kept):
+        every = set[int]().union(*same.values())
+        for sentence in list(said):
+            if not limits.over and rows.impossible(every - same[sentence], limits):
+                every -= same[sentence]
+                said.remove(sentence)
+    return said
 
 
 def exclusive(allocation: Allocation, rows: Collection[int], limits: Limits) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kalloc.allocate.classes import classes_of
 from kalloc.allocate.domains import domains
+from kalloc.allocate.fillings import fillings
 from kalloc.allocate.forms import forms
 from kalloc.allocate.model import Allocation
 from kalloc.allocate.policy import budget, call, limit
@@ -31,4 +32,6 @@ def build(instance: Instance, rooms: Rooms, alone: bool = False) -> Allocation:
     lend(allocation)
     seats(allocation)
     domains(allocation)
+    if not alone:
+        fillings(allocation)
     return allocation

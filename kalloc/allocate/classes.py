@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from kalloc.instance import Instance, Project, Request
-from kalloc.instance.policy import Form, decimal
+from kalloc.instance.policy import FREE, Form, decimal
 from kalloc.place.forms import form_of, lacking, offers, untouched
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.solver import Ids
@@ -224,4 +224,8 @@ class _Sight:
             at = 0 if level is None else level
             by_level = [np.bincount(topology.domain[at], weights=room)] * (at + 1)
             least = 0
-        return least, int(by_level[0].sum() if level is None else by_level[level].max(initial=0))
+        if level is None:
+            return least, int(by_level[0].sum())
+        beside = int(own.sum())
+        spread = min(form.most[:level], default=FREE) - beside if form is not None else FREE
+        return least, max(0, min(spread, int(by_level[level].max(initial=0))))

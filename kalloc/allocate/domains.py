@@ -220,7 +220,7 @@ def halls(allocation: Allocation) -> Iterator[Hall]:
     for level in sorted({level for guest in everyone for level in guest.levels}):
         lonely = _lonely(rooms, level, everyone)
         here = [guest for guest in everyone if guest.part(level) is not None]
-        for zones in _together(guest.zones for guest in [*here, *lonely]):
+        for zones in together(guest.zones for guest in [*here, *lonely]):
             if any(guest.zones & zones for guest in lonely):
                 yield Hall.of(rooms, level, zones, [guest for guest in everyone if guest.zones <= zones], lonely)
             inside = [guest for guest in here if guest.zones <= zones]
@@ -246,7 +246,7 @@ def _lonely(rooms: Rooms, level: int, everyone: Iterable[Guest]) -> dict[Guest, 
     return found
 
 
-def _together(zones: Iterable[Zones]) -> list[Zones]:
+def together(zones: Iterable[Zones]) -> list[Zones]:
     """Return sets of zones, and those that overlap taken together."""
     alone = list(dict.fromkeys(zones))
     joined: list[Zones] = []
@@ -280,12 +280,12 @@ def bind(allocation: Allocation, hall: Hall, counted: Counted) -> None:
         return
     terms: Terms = []
     for guest, worth in worths:
-        terms += _terms(allocation, guest, worth)
+        terms += terms_of(allocation, guest, worth)
     row = allocation.model.row(terms, None, most)
-    allocation.clash[row] = f"level: single domains of level {hall.name} hold no more of projects that may not be cut"
+    allocation.clash[row] = f"seated: single domains of level {hall.name} hold no more of projects that may not be cut"
 
 
-def _terms(allocation: Allocation, guest: Guest, worth: Sequence[int]) -> Terms:
+def terms_of(allocation: Allocation, guest: Guest, worth: Sequence[int]) -> Terms:
     """Return what a guest is worth at least: exactly where its amounts are told apart, or worth grows evenly."""
     key = (guest.index, guest.position)
     more = [after - before for before, after in pairwise(worth)]

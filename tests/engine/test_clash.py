@@ -93,8 +93,9 @@ def lend(instance: Instance, sentence: str) -> Instance:
 
 
 def seated(instance: Instance, sentence: str) -> Instance:
-    """Return the instance without what the sentence says: nodes of the root serve the pool."""
-    return instance.replace(inventory=tuple(row.model_copy(update={"owner": "top"}) for row in instance.inventory))
+    """Return the instance without what the sentence says: there are ten times the nodes, and they serve the pool."""
+    owned = tuple(row.model_copy(update={"owner": "top"}) for row in instance.inventory)
+    return room(instance.replace(inventory=owned), sentence)
 
 
 LOOSEN: dict[str, Callable[[Instance, str], Instance]] = {
@@ -162,9 +163,9 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
         {
             "inventory": (nodes("r", 4), nodes("s", 4)),
             "projects": (must("p", level="rack"), must("q", level="rack"), must("o", level="rack"), BYSTANDER),
-            "requests": (ask("p", 3, 3), ask("q", 3, 3), ask("o", 2, 2), ask("bystander", 0, 8)),
+            "requests": (ask("p", 3, 3), ask("q", 3, 4), ask("o", 2, 2), ask("bystander", 0, 8)),
         },
-        {*(f"{rule}: project {name!r}" for rule in ("mandatory", "level") for name in "pqo"), "room"},
+        {*(f"{rule}: project {name!r}" for rule in ("mandatory", "level") for name in "pqo"), "seated"},
     ),
 }
 

@@ -151,3 +151,50 @@ def test_no_bound_is_below_the_optimum_of_thousands() -> None:
     """As above, on thousands of instances."""
     found, met = enclosed(range(1000, 4000))
     assert met > 0.8 * found
+
+
+MIXED = [
+    pytest.param([("level", 7), ("level", 6), ("level", 6), ("level", 5), ("level", 7)], [12, 12], 4, id="5 to 7 in 12"),
+    pytest.param([("exclusive", 1), ("segment", 8), ("segment", 8)], [12, 12], 2, id="segments beside a rack alone"),
+    pytest.param([("apart", 1)] * 3 + [("segment", 8)], [12, 4], 3, id="nodes alone beside a segment"),
+]
+
+
+@pytest.mark.parametrize(("asks", "rooms", "expected"), MIXED)
+def test_domains_are_filled(asks: list[tuple[str, int]], rooms: list[int], expected: int) -> None:
+    """Of sizes and shapes that share racks just as many are served as there is place for, by hand."""
+    names = [f"p{number}" for number in range(len(asks))]
+    shapes = [
+        Shape(project=name, shape=shape, level="rack", amount=size if shape == "segment" else None)
+        for name, (shape, size) in zip(names, asks, strict=True)
+        if shape in ("segment", "exclusive")
+    ]
+    alone = [
+        Shape(project=name, shape="exclusive", level="node")
+        for name, (shape, _) in zip(names, asks, strict=True)
+        if shape == "apart"
+    ]
+    instance = make(
+        objective=Objective(tiers=(SERVED,)),
+        inventory=tuple(nodes(f"r{number}", 4, count=room // 4) for number, room in enumerate(rooms)),
+        projects=tuple(
+            Project(project=name, pool="top", level="rack" if shape == "level" else None)
+            for name, (shape, _) in zip(names, asks, strict=True)
+        ),
+        requests=tuple(ask(name, size, size) for name, (_, size) in zip(names, asks, strict=True)),
+        shapes=(*shapes, *alone),
+    )
+    assert bound(instance) == expected == joint.solve(instance).tiers[0].value
+
+
+def test_spread_within_one_domain() -> None:
+    """Who must sit in one rack and may have 4 GPUs in its unit never gets 7."""
+    instance = make(
+        hierarchy=Hierarchy(levels=("su", "rack")),
+        objective=Objective(tiers=(SERVED,)),
+        inventory=(NodeGroup(path=("u", "r"), kind="h", gpus=4, owner="top", count=2),),
+        projects=(Project(project="p", pool="top", level="rack"),),
+        requests=(ask("p", 7, 7),),
+        shapes=(Shape(project="p", shape="spread", level="su", amount=4),),
+    )
+    assert bound(instance) == 0 == joint.solve(instance).tiers[0].value

@@ -154,7 +154,7 @@ def test_no_bound_is_below_the_optimum_of_thousands() -> None:
 
 
 MIXED = [
-    pytest.param([("level", 7), ("level", 6), ("level", 6), ("level", 5), ("level", 7)], [12, 12], 4, id="5 to 7 in 12"),
+    pytest.param([("level", size) for size in (7, 6, 6, 5, 7)], [12, 12], 4, id="5 to 7 in 12"),
     pytest.param([("exclusive", 1), ("segment", 8), ("segment", 8)], [12, 12], 2, id="segments beside a rack alone"),
     pytest.param([("apart", 1)] * 3 + [("segment", 8)], [12, 4], 3, id="nodes alone beside a segment"),
 ]

@@ -44,6 +44,8 @@ class Seating:
         self.instance, self.records = instance, records
         self._serving: dict[tuple[str, str], Ids] = {}
         self._rooms: dict[object, Room] = {}
+        self._caps_of_new: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        self._parents: dict[int, Ids] = {}
         self._shut: dict[tuple[str, str, str | None], int] = {}
         self._draws: dict[tuple[int, str], list[tuple[Feed, Fraction]]] = {}
         self._powered: dict[tuple[str, str], tuple[int, tuple[Feed, ...]]] = {}
@@ -163,9 +165,12 @@ class Seating:
         import numpy as np
 
         topology = self.instance.topology
-        parent = np.zeros(len(finer), dtype=np.int64)
-        parent[topology.domain[level + 1]] = topology.domain[level]
-        return np.bincount(parent, weights=finer, minlength=topology.domain_count(level)).astype(np.int64)
+        if level not in self._parents:
+            parent = np.zeros(len(finer), dtype=np.int64)
+            parent[topology.domain[level + 1]] = topology.domain[level]
+            self._parents[level] = parent
+        total = np.bincount(self._parents[level], weights=finer, minlength=topology.domain_count(level))
+        return total.astype(np.int64)
 
     def _counted(self, seats: Iterable[Mapping[int, int]]) -> Ids:
         import numpy as np
@@ -253,9 +258,16 @@ class Seating:
         return int(self.instance.topology.domain[level][feed.domain.nodes[0]])
 
     def _caps(self, project: str, kind: str, level: int) -> Iterable[tuple[int, int]]:
-        """Yield the domains of a level with a limit on power, and the GPUs of a kind that a project may have there."""
-        topology, watts = self.instance.topology, self.instance.policy.watts
+        """Return the domains of a level with a limit on power, and the GPUs of a kind that a project may have there."""
         own = self.records.seats.get(project, {})
+        if own:
+            return self._capped(own, kind, level)
+        if (kind, level) not in self._caps_of_new:
+            self._caps_of_new[kind, level] = list(self._capped(own, kind, level))
+        return self._caps_of_new[kind, level]
+
+    def _capped(self, own: Mapping[int, int], kind: str, level: int) -> Iterable[tuple[int, int]]:
+        topology, watts = self.instance.topology, self.instance.policy.watts
         for feed, each in self._drawing(level, kind):
             domain = self._id(level, feed)
             here = ((node, gpus) for node, gpus in own.items() if int(topology.domain[level][node]) == domain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -100,10 +100,11 @@ def _better(
     return say("better", language, level=level, free=found.free, domain=found.domain, **figures)
 
 
-def _beside(instance: Instance, plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
+def _beside(
+    ways: Sequence[Beside], plan: Plan, project: str, language: Language, limits: Limits
+) -> Iterator[str]:
     """Yield what has to give way so that the plan holds the project, too, and what a solve then makes of it."""
     has = sum(grant.gpus for grant in plan.grants if grant.project == project)
-    ways = list(beside(instance, plan, project, limits))
     for way in ways:
         yield say("beside" if way.needs else "beside_free", language, gpus=way.gpus, kind=way.kind)
         for code, facts in way.needs:
@@ -139,6 +140,7 @@ def _turns(instance: Instance, plan: Plan, project: str, language: Language, lim
     """Yield the changes that would give a project more where it is served in its turn."""
     has = sum(grant.gpus for grant in plan.grants if grant.project == project)
     now, found = None, 0
+    ways = list(beside(instance, plan, project, limits)) if has_policy(instance) else []
     with suppress(NoAnswerError):
         now = turn_of(instance, project, _granted(plan), limits)
     if now is not None and now.gets > has:
@@ -147,8 +149,7 @@ def _turns(instance: Instance, plan: Plan, project: str, language: Language, lim
         yield say("merit", language, was=score(instance.project_of[project].merit), now=score(change[0]))
         yield say("then_turn", language, gets=change[1], least="")
         found = 1
-    if has_policy(instance):
-        yield from _beside(instance, plan, project, language, limits)
+    yield from _beside(ways, plan, project, language, limits)
     for code, facts, gets, counted in () if now is None else changes_by_turns(instance, project, now, limits):
         yield say(code, language, **_figures(facts))
         yield say("then_turn", language, gets=gets, least=say("least", language) if counted else "")
@@ -166,7 +167,7 @@ def _changes(instance: Instance, plan: Plan, project: str, language: Language, l
         yield from _turns(instance, plan, project, language, limits)
         return
     if has_policy(instance):
-        yield from _beside(instance, plan, project, language, limits)
+        yield from _beside(list(beside(instance, plan, project, limits)), plan, project, language, limits)
     try:
         changes = changes_for(instance, project, limits)
     except NoPlanError:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import kalloc
+from kalloc.allocate import fillings
 from kalloc.errors import InfeasibleError, KallocError, NoPlanError
 from kalloc.instance import Guarantee, Instance, Objective, Project, Tier
 from kalloc.instance.objective import SENSES
@@ -102,7 +103,7 @@ def test_any_two_tiers(between: tuple[str, str], seed: int) -> None:
 
 
 def test_shapes_are_seated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where an allocation cannot be seated it is no point: 4, 4, 5 and 7 are 20, but not 10 and 10."""
+    """Where an allocation cannot be seated it is no point, by any model: 4, 4, 5 and 7 are 20, but not 10 and 10."""
     sizes = {"a": 4, "b": 4, "c": 5, "d": 7}
     instance = make(
         inventory=tuple(nodes(rack, 1, count=10) for rack in "rs"),
@@ -111,6 +112,8 @@ def test_shapes_are_seated(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert frontier(instance, ("merit", "utilisation"), 5, 60)[-1].first == 16
     monkeypatch.setattr(module, "EXACT_VARIABLES", 1)
+    assert frontier(instance, ("merit", "utilisation"), 2, 60)[-1].first == 16
+    monkeypatch.setattr(fillings, "MOST_VARIABLES", 0)
     with pytest.raises(KallocError, match="at this size"):
         frontier(instance, ("merit", "utilisation"), 2, 60)
 

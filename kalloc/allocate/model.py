@@ -42,6 +42,11 @@ class Allocation:
     loose: dict[int, int] = field(default_factory=dict)
     """Upper bounds of variables that have a tighter one only for speed: a row of ``clash`` says the same."""
 
+    def truncate(self, rows: int, variables: int) -> None:
+        """Drop the rows and variables after the first so many."""
+        self.model.truncate(rows, variables)
+        self.ladder = {key: rungs for key, rungs in self.ladder.items() if max(rungs) < variables}
+
     def gpus(self, index: int, offer: int) -> Terms:
         """Return the GPUs that a class gets of an offer, all members together."""
         wish = self.classes[index].offers[offer]

@@ -41,7 +41,7 @@ def allocate(run: Run, rooms: Rooms) -> Allocated:
         granted, settled = settle_all(run, allocation, half)
     except NoAnswerError as error:
         if error.infeasible:
-            allocation.model.truncate(rows, size)
+            allocation.truncate(rows, size)
             if clash := crowded(allocation):
                 raise InfeasibleError(clash, seated_ways(run, rooms)) from None
             clash, ways = why_impossible(allocation, run.limits) if run.explains else ([], [])
@@ -80,7 +80,7 @@ def settled_anyhow(run: Run, allocated: Allocated, granted: Granted) -> list[Set
     """Return what the tiers came to, with bounds that hold where less was granted than was settled."""
     if granted == allocated.granted or run.limits.stopped:
         return allocated.settled
-    allocated.allocation.model.truncate(allocated.rows, allocated.size)
+    allocated.allocation.truncate(allocated.rows, allocated.size)
     search = Search(allocated.allocation, run.share(ANYHOW_SHARE))
     return bounds_anyhow(search, run.instance.objective.tiers[1:], allocated.settled)
 
@@ -103,7 +103,7 @@ def allocate_fewer(run: Run, allocated: Allocated, granted: Granted, project: st
         if keeps_floors(run.instance, less):
             return less
     fewer = own or [min(optional, key=lambda key: allocation.classes[key[0]].offers[key[1]].worth)]
-    allocation.model.truncate(allocated.rows, allocated.size)
+    allocation.truncate(allocated.rows, allocated.size)
     for key in fewer:
         allocation.model.upper[allocation.served[key]] = served[key] - 1
     try:

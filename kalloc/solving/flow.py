@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from kalloc.errors import InfeasibleError, NoPlanError
 from kalloc.instance import Instance
-from kalloc.joint import TooManyBundlesError, crowded, seating_clash, solve_joint
+from kalloc.joint import TooManyBundlesError, crowded, joint_model, seating_clash, solve_joint
 from kalloc.naming import plan_of
 from kalloc.place.flow import TooLargeError
 from kalloc.place.rooms import Rooms
@@ -74,7 +74,7 @@ def decide(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
     failure: NoPlanError | None = None
     staged: Decision | None = None
     try:
-        staged = place(run, rooms, allocated)
+        staged = place(run, rooms, allocated, lambda: not fits(run, rooms))
     except NoPlanError as error:
         failure = error
     if run.large or run.limits.over:
@@ -102,6 +102,17 @@ def decide(run: Run, rooms: Rooms, allocated: Allocated) -> Decision:
 def worth(run: Run, decision: Decision) -> Score:
     """Return the exact value of a decision."""
     return score(run.instance, plan_of(run.instance, decision.granted, decision.seats))
+
+
+def fits(run: Run, rooms: Rooms) -> bool:
+    """Tell whether all tiers can be decided in one exact model."""
+    if run.large:
+        return False
+    try:
+        joint_model(run.instance, rooms, JOINT_VARIABLES)
+    except (TooLargeError, TooManyBundlesError):
+        return False
+    return True
 
 
 def decide_jointly(run: Run, rooms: Rooms, allocated: Allocated) -> Decision | None:

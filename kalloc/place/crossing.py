@@ -12,13 +12,10 @@ from itertools import pairwise, product
 
 import numpy as np
 
+from kalloc.place.fillers import Shared, who_share
 from kalloc.place.items import Item
-from kalloc.place.pieces import Costs, Joins, Market, parents_in
 from kalloc.place.seating import NoRoomError, Seating
-from kalloc.solver import Ids, Limits, solve_scip
-
-MAX_NODES = 500
-"""Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
+from kalloc.solver import Ids, Limits
 
 Part = tuple[int, list[int]]
 """GPUs, and the bins that they lie in."""
@@ -53,11 +50,7 @@ def _two_zones(item: Item) -> bool:
 
 def _seats(seating: Seating, item: Item, items: Sequence[Item], limits: Limits) -> list[tuple[int, int]]:
     """Return a node in each of two zones with the GPUs that an item has there; nothing where none are found."""
-    rooms, weights = seating.rooms, seating.rooms.topology.weights
-    [one], [other] = item.shape.zones
-    levels = [level for level, weight in enumerate(weights) if weight > 0][:4]
-    if len(levels) < 4 or levels[3] == len(weights) - 1:
-        return []
+    rooms, ([one], [other]) = seating.rooms, item.shape.zones
     asked = {zone: Counter[int]() for zone in (one, other)}
     for entry in items:
         for (_, gpus), zones in zip(entry.shape.amounts, entry.shape.zones, strict=True):
@@ -65,18 +58,13 @@ def _seats(seating: Seating, item: Item, items: Sequence[Item], limits: Limits) 
                 asked[zone][gpus] += 1
     sizes = asked[one] + asked[other] + Counter([item.shape.gpus])
     room = {zone: np.where(rooms.zone == zone, seating.room, 0) for zone in asked}
-    parents, names = parents_in(rooms, room[one] + room[other], levels)
-    market = Market(tuple(parents), Costs(*(weights[level] for level in levels)), sizes, plain=True)
-    if not market.shared_out:
-        return []
-    joins = Joins(market)
-    answer = solve_scip(joins.net.model, limits, nodes=MAX_NODES, eager=True)
-    if answer.values is None:
+    shared = who_share(rooms, room[one] + room[other], sizes, limits, plain=True)
+    if shared is None:
         return []
     left = {zone: int(room[zone].sum()) - sum(size * count for size, count in asked[zone].items()) for zone in asked}
-    bins = rooms.topology.domain[levels[2]]
+    bins = rooms.topology.domain[shared.levels[2]]
     found: list[tuple[int, list[tuple[int, int]]]] = []
-    for parts in _crossings(joins, list(joins.groups(answer.values)), names, item.shape.gpus):
+    for parts in _crossings(shared, item.shape.gpus):
         for order in (parts, parts[::-1]):
             seats = [_seat(room[zone], bins, part) for zone, part in zip((one, other), order, strict=True)]
             fits = all(gpus <= left[zone] for zone, (gpus, _) in zip((one, other), order, strict=True))
@@ -86,28 +74,20 @@ def _seats(seating: Seating, item: Item, items: Sequence[Item], limits: Limits) 
     return min(found, default=(0, []), key=lambda way: way[0])[1]
 
 
-def _crossings(
-    joins: Joins, groups: Sequence[list[tuple[int, int]]], names: Sequence[Sequence[int]], size: int
-) -> Iterator[tuple[Part, Part]]:
+def _crossings(shared: Shared, size: int) -> Iterator[tuple[Part, Part]]:
     """Yield how an item may be cut where a group goes on in another region: GPUs and bins on either side."""
-    market = joins.market
-
-    def bins(piece: tuple[int, int]) -> list[int]:
-        return [names[piece[0]][at] for at in range(len(names[piece[0]])) if piece[1] >> at & 1]
-
-    for group in groups:
+    market = shared.market
+    for group in shared.groups:
         region = [market.parents[parent].region for parent, _ in group]
         before = 0
         for at, (here, _) in enumerate(pairwise(group)):
-            before += sum(
-                market.parents[here[0]].rooms[bin] for bin in range(len(names[here[0]])) if here[1] >> bin & 1
-            )
+            before += sum(room for bin, room in enumerate(market.parents[here[0]].rooms) if here[1] >> bin & 1)
             part = before % market.divisor
             if region[at] != region[at + 1] and 0 < part < size:
                 near = [piece for piece, of in zip(group[: at + 1], region, strict=False) if of == region[at]]
                 far = [piece for piece, of in zip(group, region, strict=True) if of == region[at + 1]]
                 for one, other in product(near, far):
-                    yield (part, bins(one)), (size - part, bins(other))
+                    yield (part, shared.bins(one)), (size - part, shared.bins(other))
 
 
 def _seat(room: Ids, bins: Ids, part: Part) -> tuple[int, int] | None:

@@ -15,11 +15,51 @@ import numpy as np
 
 from kalloc.place.items import Item
 from kalloc.place.pieces import Costs, Joins, Market, parents_in
+from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
-from kalloc.solver import Limits, solve_scip
+from kalloc.solver import Ids, Limits, solve_scip
 
 MAX_NODES = 500
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
+
+
+Piece = tuple[int, int]
+"""A parent, and a set of its bins."""
+
+
+class Shared(NamedTuple):
+    """Groups of bins that share items."""
+
+    market: Market
+    levels: list[int]
+    """The four levels: regions, parents, bins and their children."""
+    names: Sequence[Sequence[int]]
+    """The bins of every parent."""
+    groups: list[list[Piece]]
+
+    def bins(self, piece: Piece) -> list[int]:
+        """Return the bins of a piece."""
+        parent, among = piece
+        return [bin for at, bin in enumerate(self.names[parent]) if among >> at & 1]
+
+
+def who_share(rooms: Rooms, room: Ids, sizes: Mapping[int, int], limits: Limits, plain: bool) -> Shared | None:
+    """Return which bins share items of some sizes, by the program over four levels; None where that is not known.
+
+    ``room`` has the free GPUs of every node. Groups are sought with items in mind that need several bins anyhow, or,
+    ``plain``, as if there were none.
+    """
+    weights = rooms.topology.weights
+    levels = [level for level, weight in enumerate(weights) if weight > 0][:4]
+    if len(levels) < 4 or levels[3] == len(weights) - 1:
+        return None
+    parents, names = parents_in(rooms, room, levels)
+    market = Market(tuple(parents), Costs(*(weights[level] for level in levels)), sizes, plain)
+    if not market.shared_out:
+        return None
+    joins = Joins(market)
+    answer = solve_scip(joins.net.model, limits, nodes=MAX_NODES, eager=True)
+    return None if answer.values is None else Shared(market, levels, names, list(joins.groups(answer.values)))
 
 
 class Taken(NamedTuple):
@@ -41,24 +81,13 @@ def fillers(
     ``waiting`` has the items that may be cut anywhere, by GPUs. Groups are sought with items in mind that need several
     bins anyhow, or, ``plain``, as if there were none.
     """
-    rooms, weights = seating.rooms, seating.rooms.topology.weights
-    levels = [level for level, weight in enumerate(weights) if weight > 0][:4]
-    if len(levels) < 4 or levels[3] == len(weights) - 1 or not waiting:
-        return []
-    parents, names = parents_in(rooms, np.where(rooms.zone == zone, seating.room, 0), levels)
+    rooms = seating.rooms
     sizes = {size: len(items) for size, items in waiting.items()}
-    market = Market(tuple(parents), Costs(*(weights[level] for level in levels)), sizes, plain)
-    if not market.shared_out:
+    shared = who_share(rooms, np.where(rooms.zone == zone, seating.room, 0), sizes, limits, plain) if sizes else None
+    if shared is None:
         return []
-    joins = Joins(market)
-    answer = solve_scip(joins.net.model, limits, nodes=MAX_NODES, eager=True)
-    if answer.values is None:
-        return []
-    groups = [
-        [names[parent][at] for parent, bins in pieces for at in range(len(names[parent])) if bins >> at & 1]
-        for pieces in joins.groups(answer.values)
-    ]
-    return list(_taken(seating, zone, levels[2:], groups, waiting))
+    groups = [[bin for piece in group for bin in shared.bins(piece)] for group in shared.groups]
+    return list(_taken(seating, zone, shared.levels[2:], groups, waiting))
 
 
 def _taken(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kalloc.allocate.classes import ProjectClass
 from kalloc.allocate.model import Allocation
 from kalloc.solver import Ids
@@ -19,6 +21,14 @@ def decode(allocation: Allocation, values: Ids) -> Granted:
         else:
             granted |= _by_steps(allocation, index, members, values)
     return granted
+
+
+def bundles_of(granted: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return what every project gets, by kind."""
+    bundles: dict[str, dict[str, int]] = {}
+    for (project, kind), gpus in granted.items():
+        bundles.setdefault(project, {})[kind] = gpus
+    return bundles
 
 
 def _by_steps(allocation: Allocation, index: int, members: ProjectClass, values: Ids) -> Granted:

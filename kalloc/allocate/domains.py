@@ -73,6 +73,12 @@ class Guest:
         return self.zones, self.form, self.offer.amounts, self.part(level) == 0
 
     @property
+    def told(self) -> bool:
+        """Whether it can be counted how many projects get which amount."""
+        single = self.members.size == 1 or self.members.amount_is_one
+        return not self.offer.extra or (single and self.offer.extra <= MOST_RUNGS)
+
+    @property
     def levels(self) -> set[int]:
         """The levels at which it demands what it does not at the next finer one."""
         multiple = (*self.form.multiple, 1)
@@ -102,13 +108,10 @@ class Hall:
     @classmethod
     def of(cls, rooms: Rooms, level: int, zones: Zones, guests: Sequence[Guest], lonely: Mapping[Guest, Ids]) -> Hall:
         """Return the hall of some guests; ``lonely`` has what each domain offers to those that have some alone."""
-        levels, open_to = len(rooms.topology.levels), rooms.relaxed.open(zones)
-        multiple = [gcd(*(guest.form.multiple[at] for guest in guests)) or 1 for at in range(level + 1, levels)]
-        whole = bool(guests) and all(guest.form.whole for guest in guests)
-        joint = Form((*[1] * (level + 1), *multiple), (FREE,) * levels, whole, ())
+        open_to, demand = rooms.relaxed.open(zones), joint(guests, level, len(rooms.topology.levels))
         beside = {guest: offer for guest, offer in lonely.items() if guest.zones & zones}
         rows = {id(offer): offer for offer in beside.values()}
-        every = np.stack([offers(rooms.topology, open_to, joint)[level], *rows.values()])
+        every = np.stack([offers(rooms.topology, open_to, demand)[level], *rows.values()])
         types, count = np.unique(every[:, every.any(axis=0)], axis=1, return_counts=True)
         offered = types[[list(rows).index(id(offer)) + 1 for offer in beside.values()]]
         name, free = rooms.topology.levels[level], int(open_to.sum())
@@ -223,12 +226,28 @@ def halls(allocation: Allocation) -> Iterator[Hall]:
         for zones in together(guest.zones for guest in [*here, *lonely]):
             if any(guest.zones & zones for guest in lonely):
                 yield Hall.of(rooms, level, zones, [guest for guest in everyone if guest.zones <= zones], lonely)
-            inside = [guest for guest in here if guest.zones <= zones]
-            finer: dict[object, list[Guest]] = {}
-            for guest in inside:
-                finer.setdefault((guest.form.multiple[level + 1 :], guest.form.whole), []).append(guest)
-            groups = [*finer.values(), *([inside] if len(finer) > 1 else [])]
+            groups = groups_of([guest for guest in here if guest.zones <= zones], level)
             yield from (Hall.of(rooms, level, zones, group, lonely) for group in groups)
+
+
+def groups_of(guests: Sequence[Guest], level: int) -> list[tuple[Guest, ...]]:
+    """Return guests by what they demand inside domains of a level, and all together."""
+    finer: dict[object, list[Guest]] = {}
+    for guest in guests:
+        finer.setdefault((guest.form.multiple[level + 1 :], guest.form.whole), []).append(guest)
+    return [*map(tuple, finer.values()), *([tuple(guests)] if len(finer) > 1 else [])]
+
+
+def joint(guests: Sequence[Guest], level: int, levels: int) -> Form:
+    """Return what all of some guests demand inside domains of a level."""
+    multiple = [gcd(*(guest.form.multiple[at] for guest in guests)) or 1 for at in range(level + 1, levels)]
+    whole = bool(guests) and all(guest.form.whole for guest in guests)
+    return Form((*[1] * (level + 1), *multiple), (FREE,) * levels, whole, ())
+
+
+def said_of(level: str) -> str:
+    """Return what rows of single domains say that can make a plan impossible."""
+    return f"seated: single domains of level {level} hold no more of projects that may not be cut"
 
 
 def _lonely(rooms: Rooms, level: int, everyone: Iterable[Guest]) -> dict[Guest, Ids]:
@@ -282,15 +301,14 @@ def bind(allocation: Allocation, hall: Hall, counted: Counted) -> None:
     for guest, worth in worths:
         terms += terms_of(allocation, guest, worth)
     row = allocation.model.row(terms, None, most)
-    allocation.clash[row] = f"seated: single domains of level {hall.name} hold no more of projects that may not be cut"
+    allocation.clash[row] = said_of(hall.name)
 
 
 def terms_of(allocation: Allocation, guest: Guest, worth: Sequence[int]) -> Terms:
     """Return what a guest is worth at least: exactly where its amounts are told apart, or worth grows evenly."""
     key = (guest.index, guest.position)
     more = [after - before for before, after in pairwise(worth)]
-    told = guest.members.size == 1 or guest.members.amount_is_one
-    if len(set(more)) > 1 and len(more) <= MOST_RUNGS and told:
+    if len(set(more)) > 1 and guest.told:
         allocation.climb([guest.index])
         return list(zip(allocation.ladder[key], [worth[0], *more], strict=True))
     least = min(more, default=0)

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import gcd
 
 import numpy as np
 
-from kalloc.allocate.domains import MOST_RUNGS, Guest, guests_of, terms_of, together
+from kalloc.allocate.domains import MOST_RUNGS, Guest, groups_of, guests_of, joint, said_of, terms_of, together
 from kalloc.allocate.model import Allocation
-from kalloc.instance.policy import FREE, Form
 from kalloc.place.forms import left_idle, offers, untouched
 from kalloc.place.rooms import Zones
 from kalloc.solver import Ids, Terms
@@ -57,19 +55,14 @@ class Level:
                 mine = np.where(np.isin(rooms.zone, sorted(guest.zones)), free, 0)
                 alone[guest] = offers(rooms.topology, mine, guest.form)[level]
         guests = tuple(guest for guest in here if guest not in alone)
-        found = _groups(guests, level)
-        groups = {group: offers(rooms.topology, open_to, joint(group, level))[level] for group in found}
+        inside = [guest for guest in guests if guest.part(level) or (guest.part(level) == 0 and guest.told)]
+        forms = {group: joint(group, level, len(rooms.topology.levels)) for group in groups_of(inside, level)}
+        groups = {group: offers(rooms.topology, open_to, form)[level] for group, form in forms.items()}
         room = np.bincount(rooms.topology.domain[level], weights=open_to).astype(np.int64)
         types, count = np.unique(np.stack([room, *groups.values(), *alone.values()]), axis=1, return_counts=True)
         held = dict(zip(groups, types[1:], strict=False))
         own = dict(zip(alone, types[1 + len(groups) :], strict=True))
         return cls(allocation, level, count, types[0], held, own, guests)
-
-    @cached_property
-    def said(self) -> str:
-        """What rows say that can make a plan impossible."""
-        name = self.allocation.instance.topology.levels[self.level]
-        return f"seated: single domains of level {name} hold no more of projects that may not be cut"
 
     @property
     def size(self) -> int:
@@ -98,7 +91,8 @@ class Level:
             self._fill(group, room)
 
     def _row(self, terms: Terms, most: int) -> None:
-        self.allocation.clash[self.allocation.model.row(terms, None, most)] = self.said
+        row = self.allocation.model.row(terms, None, most)
+        self.allocation.clash[row] = said_of(self.allocation.instance.topology.levels[self.level])
 
     def _alone(self, guest: Guest, offer: Ids) -> None:
         """Whoever has domains to itself has enough of them, and each project one at least."""
@@ -154,29 +148,6 @@ class Level:
             self._row([*asked, *laid], 0)
 
 
-def joint(group: Group, level: int) -> Form:
-    """Return what all guests of a group demand inside domains of a level."""
-    levels = len(group[0].form.multiple)
-    multiple = [gcd(*(guest.form.multiple[at] for guest in group)) or 1 for at in range(level + 1, levels)]
-    whole = all(guest.form.whole for guest in group)
-    return Form((*[1] * (level + 1), *multiple), (FREE,) * levels, whole, ())
-
-
-def _groups(guests: Group, level: int) -> list[Group]:
-    """Return those who sit in parts by what they demand inside a domain, and all together."""
-    inside = [guest for guest in guests if guest.part(level) or (guest.part(level) == 0 and told(guest))]
-    finer: dict[object, list[Guest]] = {}
-    for guest in inside:
-        finer.setdefault((guest.form.multiple[level + 1 :], guest.form.whole), []).append(guest)
-    return [*map(tuple, finer.values()), *([tuple(inside)] if len(finer) > 1 else [])]
-
-
-def told(guest: Guest) -> bool:
-    """Tell whether it can be counted how many projects get which amount."""
-    single = guest.members.size == 1 or guest.members.amount_is_one
-    return not guest.offer.extra or (single and guest.offer.extra <= MOST_RUNGS)
-
-
 def sizes_of(group: Group, level: int) -> list[int]:
     """Return the sizes of parts, the largest first."""
     return sorted({size for guest in group for size in guest.sizes(level)}, reverse=True)
@@ -187,7 +158,7 @@ def at_least(allocation: Allocation, guest: Guest) -> Iterator[tuple[int, Terms]
     key = (guest.index, guest.position)
     if not guest.offer.extra:
         yield guest.offer.first, [(allocation.served[key], 1)]
-    elif told(guest):
+    elif guest.told:
         allocation.climb([guest.index])
         for size, rung in zip(guest.offer.amounts, allocation.ladder[key], strict=True):
             yield size, [(rung, 1)]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from kalloc.allocate.decode import Granted
 from kalloc.allocate.domains import Guest, guests_of
-from kalloc.allocate.fillings import at_least, told
+from kalloc.allocate.fillings import at_least
 from kalloc.allocate.lexicographic import NoAnswerError
 from kalloc.instance import Instance, Objective, Tier
 from kalloc.joint import Demand, TooManyBundlesError, leave_out, solve_joint
@@ -62,7 +62,7 @@ def _clashing(run: Run, allocated: Allocated) -> Iterator[Claim]:
     guest_of = {
         (name, guest.offer.kind): guest
         for guest in guests_of(allocated.allocation)
-        if guest.members.one_kind and told(guest)
+        if guest.members.one_kind and guest.told
         for name in guest.members.members
         if (name, guest.offer.kind) in granted
     }

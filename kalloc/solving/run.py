@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from kalloc.allocate.decode import Granted
+from kalloc.allocate.decode import Granted, bundles_of
 from kalloc.allocate.lexicographic import Settled
 from kalloc.allocate.model import Allocation
 from kalloc.instance import Instance
@@ -50,10 +50,7 @@ class Run:
 
     def needed(self, granted: Granted) -> dict[str, tuple[int, ...]]:
         """Return the domains, per level, that each served project needs."""
-        bundles: dict[str, dict[str, int]] = {}
-        for (project, kind), gpus in granted.items():
-            bundles.setdefault(project, {})[kind] = gpus
-        return {project: self.needs.of(project, bundle) for project, bundle in bundles.items()}
+        return {project: self.needs.of(project, bundle) for project, bundle in bundles_of(granted).items()}
 
     def share(self, part: float) -> Limits:
         """Return limits that leave a step only a part of the time that is left."""

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kalloc.allocate.build import build
-from kalloc.allocate.decode import decode
+from kalloc.allocate.decode import bundles_of, decode
 from kalloc.allocate.goals import GOALS
 from kalloc.allocate.lexicographic import NoAnswerError, Search
 from kalloc.allocate.ranking import Line, worths_of
@@ -152,10 +152,7 @@ def _least_merit(instance: Instance, project: str, before: str) -> float | None:
 
 
 def _totals(granted: Granted) -> Mapping[str, int]:
-    totals: dict[str, int] = defaultdict(int)
-    for (name, _), gpus in granted.items():
-        totals[name] += gpus
-    return totals
+    return defaultdict(int, {name: sum(bundle.values()) for name, bundle in bundles_of(granted).items()})
 
 
 def _kept(allocation: Allocation, known: Granted, limits: Limits) -> Granted | None:
@@ -164,9 +161,7 @@ def _kept(allocation: Allocation, known: Granted, limits: Limits) -> Granted | N
     A sum of nothing but losses that is 0 in the known allocation needs no solve. None where a tier is not proven.
     """
     instance, search = allocation.instance, Search(allocation, limits)
-    bundles: dict[str, dict[str, int]] = {}
-    for (name, kind), gpus in known.items():
-        bundles.setdefault(name, {})[kind] = gpus
+    bundles = bundles_of(known)
     records, as_good = Unseated(instance, bundles, {name: {} for name in bundles}), True
     for tier in instance.objective.tiers[: instance.objective.names.index("ranked")]:
         goal, value = GOALS[tier.name](allocation, tier), TIER_VALUES[tier.name](records, tier)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import product
@@ -11,8 +11,8 @@ from math import gcd, lcm, prod
 from typing import Any
 
 from kalloc.certificate.alone import Alone
-from kalloc.instance import ALL_KINDS, Instance, Limit, Request, Shape
-from kalloc.verify import Needs
+from kalloc.instance import ALL_KINDS, Instance, Limit, Project, Request, Shape, Tier
+from kalloc.verify import Needs, dues
 
 Bundle = Mapping[str, int]
 """GPUs by kind; kinds of which there are none are left out."""
@@ -59,7 +59,8 @@ class Case:
         self.pool_of = {row.project: row.pool for row in instance.projects}
         self.asks = {project: [row.kind for row in instance.requests_of[project]] for project in instance.project_of}
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
-        self.reach, self.room, self.bundles = cache(self._reach), cache(self._room), cache(self._bundles)
+        self.reach, self.room, self.due = cache(self._reach), cache(self._room), cache(self._due)
+        self._bundles_of = cache(self._bundles)
         self.domains, self.apart, self.unseen = cache(self._domains), cache(self._apart), cache(self._unseen)
         self.alone, self.paid, self.multiple = Alone(self).costs, cache(self._paid), cache(self._multiple)
 
@@ -126,6 +127,10 @@ class Case:
         most = kept + self.reach(project.pool, request.kind, self.level(project.project), at)
         fewer = len(range(amounts.start, kept, amounts.step))
         return range(amounts.start + fewer * amounts.step, min(amounts.stop, most + 1), amounts.step)
+
+    def bundles(self, project: str) -> list[Bundle]:
+        """Return what a project may get."""
+        return self._bundles_of(self.same[project])
 
     def _bundles(self, project: str) -> list[Bundle]:
         """Return what a project may get (rules `mix`, `mandatory`, `stays` and, for several kinds, `level`)."""
@@ -284,19 +289,45 @@ class Case:
         rows = [(self.instance.policy.level(of), of.amount or 0) for of in self.shapes(project) if of.shape == "prefer"]
         return [sum(amount for at, amount in rows if at == level) for level in range(len(self.levels))]
 
+    def member(self, project: str, bundle: Bundle) -> Member:
+        """Return the first project that sits like a project, and what this one gets."""
+        return self.twins[project], tuple(sorted(bundle.items()))
+
     def members(self, granted: Mapping[str, Bundle]) -> Counter[Member]:
         """Return how many projects get what, those alike under the name of the first."""
-        return Counter((self.twins[project], tuple(sorted(bundle.items()))) for project, bundle in granted.items())
+        return Counter(self.member(*some) for some in granted.items())
+
+    def _due(self, tier: Tier) -> dict[Fraction, list[str]]:
+        """Return whose shares the tier `fairness` compares, by the weighted GPUs of which their share is one."""
+        found: dict[Fraction, list[str]] = {}
+        for who, (weight, gpus) in dues(self.instance, tier).items():
+            found.setdefault(weight * gpus, []).append(who)
+        return found
 
     @cached_property
     def twins(self) -> dict[str, str]:
         """For every project the first that sits like it: of its pool, with its kinds and shapes, and keeping none."""
-        first: dict[object, str] = {}
-        found = {}
+        return self._firsts(lambda row: (row.pool, row.mix, row.level, *self.asks[row.project]))
+
+    @cached_property
+    def same(self) -> dict[str, str]:
+        """For every project the first that may get the same, and counts the same wherever it is not named."""
+
+        def asks(row: Project) -> object:
+            own = tuple(limit.limit for limit, _ in self.limits.get(row.project, ()))
+            some = ((of, self.instance.step(of)) for of in self.instance.requests_of[row.project])
+            wishes = tuple((of.kind, of.min, of.max, step, self.instance.value(of)) for of, step in some)
+            refused = row.project in self.instance.policy.refused
+            return row.pool, row.mix, row.level, row.mandatory, row.merit, row.weight, refused, own, wishes
+
+        return self._firsts(asks)
+
+    def _firsts(self, told: Callable[[Project], object]) -> dict[str, str]:
+        """Return for every project the first that has its shapes, of which the same is told, and that keeps nothing."""
+        first, found = dict[object, str](), dict[str, str]()
         for project, row in self.instance.project_of.items():
-            shapes = ((of.shape, of.level, of.amount) for of in self.shapes(project))
-            sits = (row.pool, row.mix, row.level, *self.asks[project], *shapes)
-            found[project] = first.setdefault(project if self.kept(project) else sits, project)
+            shapes = tuple((of.shape, of.level, of.amount) for of in self.shapes(project))
+            found[project] = first.setdefault(project if self.kept(project) else (told(row), shapes), project)
         return found
 
 

@@ -221,9 +221,9 @@ class Priced:
         for place, bundle in enumerate(self.plans.bundles(project)):
             cost = self._scattered(project, bundle) if scattered else 0
             if cost is not None:
-                cost += sum(charge[kind] * gpus for kind, gpus in bundle.items())
-                cost += sum(price * of.counts(case, project, bundle) for of, price in asked)
-                yield bundle, cost - sum(price * adds[place] for price, adds in sums)
+                cost += sum([charge[kind] * gpus for kind, gpus in bundle.items()])
+                cost += sum([price * of.counts(case, project, bundle) for of, price in asked])
+                yield bundle, cost - sum([price * adds[place] for price, adds in sums])
 
     def _scattered(self, project: str, bundle: Bundle) -> int | None:
         """Return what a project pays in markets, less what it needs; None where it could not sit even alone."""

@@ -134,19 +134,19 @@ def share(case: Case, tier: Tier, score: Score, number: int) -> tuple[Aim, Aim]:
     Of the first a plan as good as the one at hand has no less: how many have such a share at least. The second is how
     many have more than that.
     """
-    due = {who: weight * gpus for who, (weight, gpus) in dues(case.instance, tier).items()}
+    due = case.due(tier)
 
     def gpus(share: Fraction, more: bool) -> dict[str, int]:
-        bounds = {whole: floor(share * whole) + 1 if more else ceil(share * whole) for whole in set(due.values())}
-        return {who: bounds[whole] for who, whole in due.items()}
+        bounds = [(floor(share * whole) + 1 if more else ceil(share * whole), some) for whole, some in due.items()]
+        return {who: bound for bound, some in bounds for who in some}
 
     def count_of(name: str, base: Mapping[str, int], gpus: Mapping[str, int], reached: int) -> Aim:
         told = f"{tier.name} {number} {name}"
         return _projects(told, gpus, reached) if tier.by == "project" else _pools(case, base, told, gpus, reached)
 
     least, base = gpus(score.profile[number][0], False), gpus(score.profile[0][0], False)
-    left = len(due) - sum(count for _, count in score.profile[:number])
-    at_least = count_of("at least", base if number else dict.fromkeys(due, 0), least, left)
+    left = len(base) - sum(count for _, count in score.profile[:number])
+    at_least = count_of("at least", base if number else dict.fromkeys(base, 0), least, left)
     more = count_of("more", base, gpus(score.profile[number][0], True), left - score.profile[number][1])
     return at_least, more
 

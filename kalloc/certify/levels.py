@@ -27,7 +27,7 @@ class Levels:
                 found.add((*seat.path, seat.node)[:level])
         self.reached: dict[Member, list[int]] = {}
         for project, bundle in granted.items():
-            [member] = case.members({project: bundle})
+            member = case.member(project, bundle)
             before = self.reached.get(member, [0] * len(case.levels))
             self.reached[member] = [count + len(of) for count, of in zip(before, inside[project], strict=True)]
 

@@ -46,18 +46,17 @@ def alike(plans: Plans) -> list[list[str]]:
         for name, factor in line.terms.items():
             if name[0] == "got":
                 counted[name[1]].append((of, name[2], factor))
-    sums = [*plans.floors.values(), *([plans.goal] if plans.goal is not None else [])]
+    sums = [aim for aim in (*plans.floors.values(), plans.goal) if aim is not None and aim.parties]
+    special = {*counted, *plans.worth}.union(*(aim.parties for aim in sums))
     groups: dict[object, list[str]] = {}
-    for row in case.instance.projects:
-        asked = case.instance.requests_of[row.project]
-        wishes = tuple((r.kind, r.min, r.max, case.instance.step(r), case.instance.value(r)) for r in asked)
-        shapes = tuple((of.shape, of.level, of.amount) for of in case.shapes(row.project))
-        own = [limit.limit for limit, _ in case.limits.get(row.project, ())]
-        same = (row.pool, row.mix, row.level, row.mandatory, row.merit, row.weight, wishes, shapes, *own)
-        told = (row.project in case.instance.policy.refused, plans.worth.get(row.project), *counted[row.project])
-        among = tuple(tuple(plans.added(aim, row.project)) for aim in sums if row.project in aim.parties)
-        alone = case.kept(row.project) or plans.given is not None
-        groups.setdefault(row.project if alone else (same, told, among), []).append(row.project)
+    for project, same in case.same.items():
+        key: object = same
+        if plans.given is not None:
+            key = project
+        elif project in special:
+            among = tuple(tuple(plans.added(aim, project)) for aim in sums if project in aim.parties)
+            key = (same, plans.worth.get(project), *counted[project], among)
+        groups.setdefault(key, []).append(project)
     return list(groups.values())
 
 
@@ -102,15 +101,16 @@ class Columns:
             for name, factor in aim.terms.items():
                 self.spoken[name][self.row["tier", aim.name]] = factor
         for group, members in enumerate(self.groups):
-            for bundle in plans.bundles(members[0]) if not sites else ():
-                if self._extreme(members[0], bundle):
-                    self._choose(self.start, group, bundle)
+            for bundle in self._extremes(members[0]) if not sites else ():
+                self._choose(self.start, group, bundle)
         self.grow(self.start)
 
-    def _extreme(self, project: str, bundle: Bundle) -> bool:
-        """Tell whether a project gets the least or the most of each kind, or nothing: all else lies between these."""
+    def _extremes(self, project: str) -> Iterator[Bundle]:
+        """Yield what has the least or the most of each kind, or nothing: all else lies between these."""
         ends = {r.kind: self.case.amounts(r) for r in self.case.instance.requests_of[project]}
-        return all(gpus in (ends[kind][0], ends[kind][-1]) for kind, gpus in bundle.items())
+        for bundle in self.plans.bundles(project):
+            if all(gpus in (ends[kind][0], ends[kind][-1]) for kind, gpus in bundle.items()):
+                yield bundle
 
     def _row(self, name: object, least: float, most: float) -> None:
         self.row[name] = len(self.sides)
@@ -314,9 +314,10 @@ class Tree:
         return priced, Fraction(priced.total, denominator)
 
     def _plain(self, path: Sequence[Branch], duals: Mapping[object, float]) -> Node:
-        """Return prices of the smallest denominator that still prove enough."""
+        """Return prices of the smallest denominator at which they are whole, nearly, and still prove enough."""
         for denominator in PLAIN:
-            if self.enough(self._priced(path, duals, denominator)[1]):
+            whole = all(abs(dual * denominator - round(dual * denominator)) < INTEGRAL for dual in duals.values())
+            if (whole or denominator >= FINE) and self.enough(self._priced(path, duals, denominator)[1]):
                 break
         return self.columns.node(denominator, duals, len(path))
 

@@ -127,7 +127,15 @@ class Rooms:
 
     def zones_for(self, pool: str, kind: str) -> Zones:
         """Return the zones whose nodes may hold GPUs of a kind for projects of a pool."""
-        return frozenset(z for z, zone in enumerate(self.zones) if zone.kind == kind and pool in zone.pools)
+        return self._zones_for.get((pool, kind), frozenset())
+
+    @cached_property
+    def _zones_for(self) -> Mapping[tuple[str, str], Zones]:
+        found: dict[tuple[str, str], set[int]] = {}
+        for number, zone in enumerate(self.zones):
+            for pool in zone.pools:
+                found.setdefault((pool, zone.kind), set()).add(number)
+        return {who: frozenset(zones) for who, zones in found.items()}
 
 
 def _left(instance: Instance) -> tuple[Ids, NDArray[np.bool_]]:

@@ -75,9 +75,16 @@ class _Work:
         for row in result.plan.grants:
             if row.gpus:
                 self.granted[row.project] = {**self.granted.get(row.project, {}), row.kind: row.gpus}
-        self.standing = Standing(self.case, score_of(instance, result.plan), self.granted)
-        self.costly = [level for level, of in zip(self.case.levels, self.case.weights, strict=True) if of]
-        self.levels = Levels(self.case, self.granted, result.plan, limits)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """What the plan reaches of every tier."""
+        return Standing(self.case, score_of(self.case.instance, self.result.plan), self.granted)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Facts about what is granted."""
+        return Levels(self.case, self.granted, self.result.plan, self.limits)
 
     def document(self, path: str | None) -> dict[str, Any]:
         """Return the certificate, but for the hash of the plan's file."""
@@ -271,11 +278,13 @@ class _Work:
     def _partitions(self) -> list[list[Run]]:
         """Return all ways to take the levels alone or in twos, beginning with those that have fewest twos."""
 
+        costly = [level for level, of in zip(self.case.levels, self.case.weights, strict=True) if of]
+
         def ways(at: int) -> Iterator[list[Run]]:
-            if at == len(self.costly):
+            if at == len(costly):
                 yield []
             for count in (1, 2):
-                if at + count <= len(self.costly):
-                    yield from ([tuple(self.costly[at : at + count]), *rest] for rest in ways(at + count))
+                if at + count <= len(costly):
+                    yield from ([tuple(costly[at : at + count]), *rest] for rest in ways(at + count))
 
         return sorted(ways(0), key=lambda runs: -len(runs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
@@ -232,11 +233,14 @@ class Seating:
     def _feeds(self) -> Mapping[tuple[int, int], Feed]:
         """Per level and domain, the limit on power that leaves least, with what the plan leaves."""
         topology, watts, found = self.instance.topology, self.instance.policy.watts, dict[tuple[int, int], Feed]()
-        used = self._used - self._counted([self.instance.background])
+        used = (self._used - self._counted([self.instance.background])).tolist()
+        group = topology.group.tolist()
         for one in self.instance.policy.power_domains:
             level = topology.levels.index(one.power.level)
-            busy = (node for node in one.nodes if used[node])
-            drawn = sum((watts[int(topology.group[node])][1] * int(used[node]) for node in busy), Fraction(0))
+            busy = Counter[int]()
+            for node in one.nodes:
+                busy[group[node]] += used[node]
+            drawn = sum((watts[sort][1] * gpus for sort, gpus in busy.items()), Fraction(0))
             key = level, int(topology.domain[level][one.nodes[0]])
             if key not in found or one.left - drawn < found[key].watts:
                 found[key] = Feed(one, one.left - drawn)

@@ -232,11 +232,11 @@ class Policy:
         return found
 
     def _left(self, row: Power, nodes: list[int]) -> Fraction:
-        group, background = self.instance.topology.group, self.instance.background
-        drawn = Fraction(0)
-        for node in nodes:
-            idle, each = self.watts[int(group[node])]
-            drawn += idle + each * background.get(node, 0)
+        background, sorts = self.instance.background, self.instance.topology.group[nodes].tolist()
+        drawn = Fraction(sum(self.watts[sort][0] for sort in sorts))
+        for node, sort in zip(nodes, sorts, strict=True):
+            if node in background:
+                drawn += self.watts[sort][1] * background[node]
         return 1000 * decimal(row.kw) - drawn
 
     def domain_name(self, level: int, domain: int) -> str:

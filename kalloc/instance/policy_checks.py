@@ -164,7 +164,7 @@ def _subjects(instance: Instance, report: Report) -> None:
     known = {per: _known(instance, per, report) for per in ("applicant", "group", "region")}
     for index, row in enumerate(instance.limits):
         names = known.get(row.per)
-        if row.of is not None and names is not None and row.of not in names and report.whole("limits", index):
+        if row.of is not None and names is not None and row.of not in names and report.sound("limits", index, "of"):
             message = f"no project has the {row.per} {row.of!r}; {nearest(row.of, names)}"
             report.add("limits", index, "of", message)
 

@@ -91,11 +91,11 @@ def power(records: Records) -> Iterator[str]:
 
     drawn = {level: _drawn(records, level) for level in dict.fromkeys(row.level for row in records.instance.power)}
     for row in records.instance.power:
+        most = 1000 * decimal(row.kw)
         for name, watts in drawn[row.level]:
-            over = watts - 1000 * decimal(row.kw)
-            if row.domain in (None, name) and over > 0:
+            if row.domain in (None, name) and watts > most:
                 what = f"power {row.power!r}: {row.level} {name!r} draws {_shown(watts / 1000)} kW"
-                yield f"{what}, over its {_shown(decimal(row.kw))} by {_shown(over / 1000)}"
+                yield f"{what}, over its {_shown(most / 1000)} by {_shown((watts - most) / 1000)}"
 
 
 def _drawn(records: Records, level: str) -> list[tuple[str, Fraction]]:

@@ -237,6 +237,12 @@ def test_no_follow_up(tmp_path: Path, table: str, index: int, cells: dict[str, A
     assert _places(found) == [_cell("tables", table, index, next(iter(cells)))], "\n".join(map(str, found))
 
 
+def test_two_defects_of_a_limit(tmp_path: Path) -> None:
+    """A limit that counts nothing of a region that nobody has is told of both at once."""
+    found = defects(directory(tmp_path / "in", spoiled(("limits", 2, {"of": "seul", "kind": None}))))
+    assert sorted(_places(found)) == [("limits.csv", 4, "kind"), ("limits.csv", 4, "of")]
+
+
 @pytest.mark.parametrize("text", ["0", "86400", "2026-1-28", "28.01.2026", "2026-01-28T00:00:00"])
 def test_day_that_is_none(tmp_path: Path, text: str) -> None:
     """A day is written as 2026-01-28 and in no other way: a number is not taken for seconds."""

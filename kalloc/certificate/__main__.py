@@ -39,7 +39,8 @@ def main() -> int:
         print(f"error: {folder / 'certificate.json'} is not as the reference says: {error!r}", file=sys.stderr)
         return 2
     for line in lines:
-        print(f"{line.name:<24}{line.bound:>20,}  {line.trouble or ('certified' if line.certified else SOLVER)}")
+        word = SOLVER if line.part is None else f"{SOLVER}; {line.part:,} is certified"
+        print(f"{line.name:<24}{line.bound:>20,}  {line.trouble or ('certified' if line.certified else word)}")
     counted = {"bounds": len(lines), "certified": sum(line.certified for line in lines)}
     if lines and summary["certified"] != counted:
         wrong.append(f"the summary counts {summary['certified']}, not {counted}")

@@ -19,7 +19,7 @@ class Alone:
     """The best places for projects, each as if it were alone, with what they have in common kept."""
 
     def __init__(self, case: Case) -> None:
-        self.case, self.front, self.different = case, cache(self._front), cache(self._different)
+        self.case, self.different, self.fronts = case, cache(self._different), dict[object, tuple[int, Front]]()
 
     def costs(self, project: str, kind: str, gpus: int, costs: tuple[int, ...]) -> int | None:
         """Return the least Σ cost · spans at which one kind's GPUs can sit, if nobody else is there; None if nowhere.
@@ -30,8 +30,12 @@ class Alone:
         one_kind = len(self.case.asks[project]) == 1 or row.mix == "one"
         seen = {"spread", "whole", "exclusive", *(["segment"] if one_kind else [])}
         shapes = tuple((of.shape, level(of), of.amount or 0) for of in self.case.shapes(project) if of.shape in seen)
-        hosts, most = self.case.hosts(row.pool, kind), 2 ** (gpus - 1).bit_length()
-        front = self.front(hosts, kind, shapes, self.case.level(project), costs, most)
+        wish = self.case.hosts(row.pool, kind), kind, shapes, self.case.level(project), costs
+        most, front = self.fronts.get(wish, (0, ()))
+        if most < gpus:
+            most = 2 ** (gpus - 1).bit_length()
+            front = self._front(*wish, most)
+            self.fronts[wish] = most, front
         return next((cost for cost, of in front if of >= gpus), None)
 
     def _front(
@@ -84,11 +88,13 @@ def together(fronts: Sequence[Front], one: bool, most: int) -> Front:
     best: Front = ()
     for front in fronts:
         found = dict(best)
+        known = found.get
         for cost, gpus in ((0, 0), *(() if one else best)):
             for more, beside in front:
-                if gpus + beside > found.get(cost + more, 0):
-                    found[cost + more] = gpus + beside
-                if gpus + beside >= most:
+                held, paid = gpus + beside, cost + more
+                if held > known(paid, 0):
+                    found[paid] = held
+                if held >= most:
                     break
         best = pareto(found.items(), most)
     return best

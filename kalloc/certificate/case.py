@@ -59,8 +59,8 @@ class Case:
         self.pool_of = {row.project: row.pool for row in instance.projects}
         self.asks = {project: [row.kind for row in instance.requests_of[project]] for project in instance.project_of}
         self.hosts, self.spans = cache(self._hosts), cache(self._spans)
-        self.reach, self.room, self.due = cache(self._reach), cache(self._room), cache(self._due)
-        self._bundles_of = cache(self._bundles)
+        self.reach, self.rooms, self.due = cache(self._reach), cache(self._rooms), cache(self._due)
+        self.room, self._bundles_of = cache(self._room), cache(self._bundles)
         self.domains, self.apart, self.unseen = cache(self._domains), cache(self._apart), cache(self._unseen)
         self.alone, self.paid, self.multiple = Alone(self).costs, cache(self._paid), cache(self._multiple)
 
@@ -74,7 +74,7 @@ class Case:
         """Return the free GPUs of a kind on the nodes of an owner."""
         return sum(self.free[node] for node in self.owned.get((owner, kind), ()))
 
-    def rooms(self, level: int, kind: str, owners: Iterable[str]) -> Counter[int]:
+    def _rooms(self, level: int, kind: str, owners: frozenset[str]) -> Counter[int]:
         """Return the free GPUs of a kind in every domain of a level, on the nodes of some owners."""
         found: Counter[int] = Counter()
         for owner in owners:

@@ -33,6 +33,8 @@ class Line:
     certified: bool
     trouble: str = ""
     """Why a proof that was given does not prove the bound."""
+    part: float | None = None
+    """How much of a bound that is not certified is."""
 
 
 class Certificate:
@@ -70,16 +72,17 @@ class Certificate:
     def _line(self, name: str, bound: float, entry: Mapping[str, Any], sense: str, given: str | None) -> Line:
         try:
             refuse_unless(entry["bound"] == bound, f"the certificate says {entry['bound']!r}, the summary {bound!r}")
-            if entry["proof"] is None:
+            some = entry if entry["proof"] is not None else entry.get("part")
+            if some is None:
                 return Line(name, bound, False)
-            proven = float(self.proven(name, entry["proof"], given))
-            too_good = bound < proven if sense == "max" else bound > proven
-            refuse_unless(not too_good, f"{proven:.15g} is proven, not {bound}")
+            proven = float(self.proven(name, some["proof"], given))
+            too_good = some["bound"] < proven if sense == "max" else some["bound"] > proven
+            refuse_unless(not too_good, f"{proven:.15g} is proven, not {some['bound']}")
+            return Line(name, bound, some is entry, part=None if some is entry else some["bound"])
         except RefusedError as error:
             return Line(name, bound, False, str(error))
         except UNREADABLE as error:
             return Line(name, bound, False, f"the proof cannot be read: {error!r}")
-        return Line(name, bound, True)
 
     def proven(self, name: str, proof: Mapping[str, Any], given: str | None) -> Fraction | int:
         """Return the bound that a proof proves of a tier, or of the spans of a level, whatever it claims.

@@ -39,7 +39,7 @@ class Market:
         refuse_unless(len(self.run) in (1, 2) and list(self.run) == sorted(set(self.run)), "one level, or two in order")
         self.domains = case.domains(self.run, self.kind, self.owners, self.grain)
         self.largest = max((sum(children) for children in self.domains), default=0)
-        states = max((comb(len(children) + children[0], len(children)) for children in self.domains), default=1)
+        states = max((comb(len(children) + children[0], len(children)) for children in {*self.domains}), default=1)
         refuse_unless(self.largest <= MOST_ROOM and states <= MOST_STATES, "domains are too large for this grain")
         self.price += [self.price[-1]] * (self.largest + 1 - len(self.price))
         self._cuts = [0]

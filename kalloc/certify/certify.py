@@ -71,6 +71,8 @@ class _Work:
 
     def __init__(self, instance: Instance, result: Result, limits: Limits) -> None:
         self.case, self.result, self.limits = Case(instance), result, limits
+        self.part: dict[str, Any] | None = None
+        """What is proven of fragmentation, where that is less than its bound."""
         self.granted: dict[str, Bundle] = {}
         for row in result.plan.grants:
             if row.gpus:
@@ -97,6 +99,8 @@ class _Work:
         }
         proofs = {name: self._tier(name, *told[name]) for name in sorted(told, key=lambda of: told[of][1] is None)}
         tiers = {name: {"bound": bound, "proof": proofs[name]} for name, (bound, _) in told.items()}
+        if self.part is not None and proofs["fragmentation"] is None:
+            tiers["fragmentation"]["part"] = self.part
         return {
             "format": 1,
             "instance": {"name": self.case.instance.name, "sha256": self.case.instance.sha256, "path": path},
@@ -108,7 +112,8 @@ class _Work:
     def _used(self, entries: Sequence[dict[str, Any]]) -> list[Fact]:
         """Return the facts that proofs use, and have them use numbers."""
         facts: list[Fact] = []
-        for proof in (of["proof"] for of in entries if of["proof"] is not None and "facts" in of["proof"]):
+        proofs = [of.get("part", of)["proof"] for of in entries]
+        for proof in (of for of in proofs if of is not None and "facts" in of):
             facts += (fact for fact in proof["facts"] if fact not in facts)
             proof["facts"] = [facts.index(fact) for fact in proof["facts"]]
         return facts
@@ -234,8 +239,10 @@ class _Work:
         only = {} if given is not None else self._only()
         if only is None:
             return self._everywhere(bound)
-        facts = self.levels.of_score(bound, seek=not self.result.sees_three_levels)
-        return None if facts is None else {"facts": facts, **only}
+        facts, least = self.levels.of_score(bound, seek=not self.result.sees_three_levels)
+        proof = {"facts": facts, **only}
+        self.part = {"bound": least, "proof": proof} if 0 < least < bound else None
+        return proof if least >= bound else None
 
     def _only(self) -> Proof | None:
         """Return prices at which no other allocation is as good; None where these are not none at all."""

@@ -62,13 +62,13 @@ def sites(
 
     Without ``linked`` there is one for every set of owners whose nodes serve the same projects.
     """
-    groups: dict[str, list[tuple[set[str], Counter[int]]]] = defaultdict(list)
+    groups: dict[str, list[tuple[frozenset[str], Counter[int]]]] = defaultdict(list)
     by_hosts: dict[tuple[str, frozenset[str]], Counter[int]] = defaultdict(Counter)
     for project, bundle in wanted:
         for kind, gpus in bundle.items() if not case.kept(project) else ():
             by_hosts[kind, case.hosts(case.pool_of[project], kind)][gpus] += 1
     for (kind, hosts), sizes in by_hosts.items():
-        owners = set(hosts)
+        owners = hosts
         met = [group for group in groups[kind] if linked and group[0] & owners]
         for group in met:
             owners, sizes = owners | group[0], sizes + group[1]
@@ -80,7 +80,7 @@ def sites(
                 yield Site(tuple(levels), kind, tuple(sorted(owners)), grain)
 
 
-def _grain(case: Case, levels: Sequence[str], kind: str, owners: set[str], sizes: Counter[int]) -> int:
+def _grain(case: Case, levels: Sequence[str], kind: str, owners: frozenset[str], sizes: Counter[int]) -> int:
     """Return the GPUs to count in, those of a whole domain where there would be too many; 0 where nobody gets any."""
     rooms = case.rooms(case.levels.index(levels[0]), kind, owners)
     largest = max(rooms.values(), default=0)

@@ -46,27 +46,27 @@ class Levels:
             found.append(fact)
         return found
 
-    def of_score(self, bound: float, seek: bool = True) -> list[Fact] | None:
-        """Return facts that prove so much fragmentation, None where there are none.
+    def of_score(self, bound: float, seek: bool = True) -> tuple[list[Fact], int]:
+        """Return the facts that prove most fragmentation, no more than are needed for a bound, and what they prove.
 
-        They are about single levels, then about two, the finest first. None are sought where that is in vain:
-        what projects pay alone is all there is then.
+        They are about single levels, then about two, the finest first. None about two are sought where that is in
+        vain; what projects pay alone is all that is proven without any.
         """
         case, found = self.case, list[Fact]()
         costly = [level for level, weight in zip(case.levels, case.weights, strict=True) if weight]
         alone = self._forced(self._lone)
         singles: list[Run] = [(level,) for level in costly]
-        pairs: list[Run] = [*pairwise(costly)]
-        ways = [[], singles, *([run] for run in reversed(pairs))]
-        for runs in ways if seek else ways[:1]:
+        pairs: list[list[Run]] = [[run] for run in reversed([*pairwise(costly)])]
+        best: tuple[list[Fact], int] = [], 0
+        for runs in [[], singles, *pairs] if seek else [singles]:
             more = [fact for run in runs for fact in self.sought(run, alone)]
-            if runs and not more:
-                continue
             found += more
-            best = self._best(found)
-            if beyond(case, self.members, best, case.weights) >= bound:
-                return best
-        return None
+            if more or not runs:
+                facts = self._best(found) if seek else found
+                best = facts, beyond(case, self.members, facts, case.weights)
+            if best[1] >= bound:
+                break
+        return best
 
     def _forced(self, told: Callable[[Member], tuple[int, int]]) -> frozenset[str]:
         """Return the projects whose shapes make what they pay alone more than what they need."""

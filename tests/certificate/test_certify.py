@@ -119,10 +119,10 @@ def test_the_checker_knows_no_engine() -> None:
 
 
 def test_the_checker_is_short() -> None:
-    """What judges proofs has no more than 562 lines of code; what rebuilds rules, tiers and seats, no more than 678."""
+    """What judges proofs has no more than 564 lines of code; what rebuilds rules, tiers and seats, no more than 684."""
     lines = {path.stem: code_lines(path) for path in (ROOT / "kalloc" / "certificate").glob("*.py")}
     rebuilt = sum(lines.pop(name) for name in ("alone", "case", "rows", "seats", "tiers"))
-    assert sum(lines.values()) <= 562 and rebuilt <= 678
+    assert sum(lines.values()) <= 564 and rebuilt <= 684
 
 
 def code_lines(path: Path) -> int:

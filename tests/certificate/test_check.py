@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 import kalloc
+from kalloc.certificate import Line
 from kalloc.certificate.case import RefusedError
 from kalloc.certificate.check import UNREADABLE
 from kalloc.certificate.facts import beyond as proven_beyond
 from kalloc.certificate.rows import RULES
 from kalloc.certificate.seats import SEAT_RULES
+from kalloc.certify import certify
 from kalloc.instance import Instance
 from kalloc.plan import Result
 from kalloc.verify import RULES as VERIFIED
@@ -101,6 +104,27 @@ def test_one_changed_number_is_caught_or_harmless(name: str) -> None:
     assert best is not None
     found = [beyond(best, tightest(instance, result, other)) for _, other in [*changed(document)][::9]]
     assert found and not any(found)
+
+
+@pytest.mark.parametrize("name", ["part-taken-node", "weights-decide"])
+def test_the_part_of_a_bound_that_is_proven(name: str) -> None:
+    """Of a bound that is more than facts prove, the part that they do is certified, and no number makes it more."""
+    instance = kalloc.load(TINY / name)
+    result = solved(instance)
+    least = result.fragmentation
+    tiers = (replace(tier, bound=least + 1, given="allocation") for tier in result.tiers if tier.name != "merit")
+    result = replace(result, tiers=(result.tiers[0], *tiers), fragmentation_bound=least + 1)
+    result = certify(instance, result, seconds=60)
+
+    def told(document: Document) -> Line:
+        return next(line for line in read(instance, result, document).lines() if line.name == "fragmentation")
+
+    line = told(document_of(result))
+    assert (line.certified, line.part, line.trouble) == (False, least, "")
+    assert result.certified == {"bounds": len(result.levels) + 2, "certified": len(result.levels) + 1}
+    for place, other in changed(document_of(result)):
+        line = told(other)
+        assert line.trouble or (not line.certified and line.part is not None and line.part <= least), place
 
 
 @pytest.mark.parametrize("name", ["level-request", "staying-project"])

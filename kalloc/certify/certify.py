@@ -71,8 +71,8 @@ class _Work:
 
     def __init__(self, instance: Instance, result: Result, limits: Limits) -> None:
         self.case, self.result, self.limits = Case(instance), result, limits
-        self.part: dict[str, Any] | None = None
-        """What is proven of fragmentation, where that is less than its bound."""
+        self.parts: dict[str, dict[str, Any]] = {}
+        """What is proven of a tier, where that is less than its bound."""
         self.granted: dict[str, Bundle] = {}
         for row in result.plan.grants:
             if row.gpus:
@@ -99,8 +99,9 @@ class _Work:
         }
         proofs = {name: self._tier(name, *told[name]) for name in sorted(told, key=lambda of: told[of][1] is None)}
         tiers = {name: {"bound": bound, "proof": proofs[name]} for name, (bound, _) in told.items()}
-        if self.part is not None and proofs["fragmentation"] is None:
-            tiers["fragmentation"]["part"] = self.part
+        for name, part in self.parts.items():
+            if proofs[name] is None:
+                tiers[name]["part"] = part
         return {
             "format": 1,
             "instance": {"name": self.case.instance.name, "sha256": self.case.instance.sha256, "path": path},
@@ -163,17 +164,23 @@ class _Work:
         self, plans: Plans, most: Fraction | int, places: Sequence[Site] = (), leaves: int = MAX_LEAVES
     ) -> Proof | None:
         """Return a tree that proves a sum to be no more than something; seats are told of."""
-        if self.limits.over:
-            return None
+        return None if self.limits.over else _told(plans, self._seek(plans, most, places, leaves).grow())
 
+    def _seek(
+        self, plans: Plans, most: Fraction | int, places: Sequence[Site] = (), leaves: int = MAX_LEAVES
+    ) -> Tree:
         def enough(least: Fraction) -> bool:
             return floor(-least / plans.step) * plans.step <= most
 
-        found = Tree(plans, places, enough, self.limits, leaves).grow()
-        return found if found is None or plans.seats is None else {"seats": True, **found}
+        return Tree(plans, places, enough, self.limits, leaves)
 
     def _goal(self, name: str, bound: float, seats: Seats | None) -> Proof | None:
-        """Return a proof of the most of a tier: prices of GPUs, in branches where they leave a gap."""
+        """Return a proof of the most of a tier: prices of GPUs, in branches where they leave a gap.
+
+        What prices prove without a branch is a part of it, where that is not enough.
+        """
+        if self.limits.over:
+            return None
         tier = self.standing.tiers[name]
         if name == "ranked":
             return self._ranked(seats)
@@ -182,18 +189,23 @@ class _Work:
         aim, sign = self.standing.aim(tier, seats), 1 if SENSES[name] == "max" else -1
         assert aim is not None
         most = aim.reached if bound == float(self.standing.score.tiers[name]) else sign * Fraction(bound) * aim.unit
-        return self._with_walls(Plans(self.case, aim, **self.standing.common(name, seats)), most)
+        plans = Plans(self.case, aim, **self.standing.common(name, seats))
+        tree = self._seek(plans, most)
+        found = tree.grow()
+        if found is None and seats is None and (root := tree.root()) is not None:
+            proven = float(sign * Fraction(plans.most(root), aim.unit))
+            self.parts[name] = {"bound": proven, "proof": root}
+        return _told(plans, found) or self._with_walls(plans, most)
 
     def _with_walls(self, plans: Plans, most: Fraction | int) -> Proof | None:
-        """Return a tree of prices; where projects must sit whole in one domain, parts of their levels get some, too."""
+        """Return a tree where parts of levels have prices, too, of which one domain must hold some project whole."""
         case = self.case
         walls = sorted({case.level(row.project) for row in case.instance.projects} - {-1})
-        found = self._tree(plans, most)
-        if found is None and walls and plans.seats is None:
-            runs: list[Run] = [(case.levels[level],) for level in walls]
-            places = list(dict.fromkeys([*self._sites(runs), *self._sites(runs, linked=False)]))
-            found = self._tree(plans, most, places)
-        return found
+        if not walls or plans.seats is not None:
+            return None
+        runs: list[Run] = [(case.levels[level],) for level in walls]
+        places = list(dict.fromkeys([*self._sites(runs), *self._sites(runs, linked=False)]))
+        return self._tree(plans, most, places)
 
     def _ranked(self, seats: Seats | None) -> Proof | None:
         """Return a proof of a ranking: of as many of the next projects at once as can be, that none gets more."""
@@ -241,7 +253,8 @@ class _Work:
             return self._everywhere(bound)
         facts, least = self.levels.of_score(bound, seek=not self.result.sees_three_levels)
         proof = {"facts": facts, **only}
-        self.part = {"bound": least, "proof": proof} if 0 < least < bound else None
+        if 0 < least < bound:
+            self.parts["fragmentation"] = {"bound": least, "proof": proof}
         return proof if least >= bound else None
 
     def _only(self) -> Proof | None:
@@ -295,3 +308,8 @@ class _Work:
                     yield from ([tuple(costly[at : at + count]), *rest] for rest in ways(at + count))
 
         return sorted(ways(0), key=lambda runs: -len(runs))
+
+
+def _told(plans: Plans, tree: Proof | None) -> Proof | None:
+    """Return a tree that tells whether it looks at seats one by one."""
+    return tree if tree is None or plans.seats is None else {"seats": True, **tree}

@@ -258,6 +258,12 @@ class Tree:
         self.program = Program(self.columns)
         self.most = leaves if plans.seats is None else MAX_SEATED
         self.step = cache(plans.case.step)
+        self._first: Mapping[object, float] | None = None
+        """Duals before any question."""
+
+    def root(self) -> Node | None:
+        """Return prices that prove the most that they can without a question; None where there was no time for any."""
+        return None if self._first is None else self.columns.node(FINEST, self._first, 0)
 
     def grow(self, path: tuple[Branch, ...] = ()) -> Node | None:
         """Return the tree of a branch, or None where none was found."""
@@ -291,6 +297,7 @@ class Tree:
             if answer is None:
                 return None, []
             cost, found, values = answer
+            self._first = self._first if path else found
             hopeless = not self.enough(Fraction(cost + TOLERANCE * (1 + abs(cost))))
             if hopeless and (self.most == 1 or self._split(values) is not None):
                 break

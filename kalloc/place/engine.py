@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from kalloc.place.alone import Preferred
 from kalloc.place.crossing import seat_crossing
@@ -20,6 +18,7 @@ from kalloc.place.moving import Moving, seated, widened
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice, with_kept
 from kalloc.place.shaping import at_least, seat_any, seat_formed
+from kalloc.place.spans import exchanged, paid, scattering
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits
 
@@ -31,27 +30,6 @@ MOST_FITTED, MOST_LOOKED_AT = 50_000, 7_000_000_000
 """Nodes, and nodes times items, up to which best fit is tried where the other ways have seated all: it takes long."""
 FITTING_SHARE = 0.2
 """Share of the time left that best fit may take where there are more nodes."""
-
-
-def spans_of(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
-    """Return the domains, per level from coarse to fine, that each project spans, from (project, node) pairs."""
-    pairs = list(seats)
-    number: dict[str, int] = {}
-    who = np.array([number.setdefault(project, len(number)) for project, _ in pairs], dtype=np.int64)
-    where = np.array([node for _, node in pairs], dtype=np.int64)
-    spans = []
-    for domain in rooms.topology.domain:
-        width = int(domain.max(initial=0)) + 1
-        spanned = np.unique(who * width + domain[where]) // width
-        spans.append(np.bincount(spanned, minlength=len(number)).tolist())
-    return dict(zip(number, zip(*spans, strict=True), strict=True))
-
-
-def scattering(rooms: Rooms, seats: Iterable[tuple[str, int]]) -> int:
-    """Return Σ weight · spans."""
-    weights = rooms.topology.weights
-    counts = spans_of(rooms, seats).values()
-    return sum(weight * count for spans in counts for weight, count in zip(weights, spans, strict=True))
 
 
 def seat_all(
@@ -67,15 +45,14 @@ def seat_all(
 
     Where some demand a form, those who are scattered more than they must be are seated anew in the end. ``needs`` has
     the need of every project by level, ``more`` what some pay on top of the weights. ``on_better`` is told the
-    Σ weight · spans of every seating that is better than those before it. Where it is ``hedged``, a stop ends it even
-    before there are any seats.
+    Σ (weight + more) · spans of every seating that is better than those before it. Where it is ``hedged``, a stop ends
+    it even before there are any seats.
 
     Raises:
         NoRoomError: when no way to seat them was found; it names one that is in the way.
     """
     assigned, homes = _assigned(rooms, items, limits)
-    weights, least = rooms.topology.weights, math.inf
-    needed = sum(weight * count for need in needs.values() for weight, count in zip(weights, need, strict=True))
+    least, needed = math.inf, paid(rooms, needs, more)
     ways: list[Seats] = []
     best: Seats = {}
     formed = any(item.shape.form is not None for item in items)
@@ -83,9 +60,9 @@ def seat_all(
     sooner = replace(limits, deadline=ending) if formed else limits
     try:
         for seats in _ways(rooms, assigned, homes, sooner, hedged):
-            ways.append(seats)
-            found = _best_of_zones(rooms, assigned, ways)
-            cost = scattering(rooms, with_kept(rooms, found))
+            ways.append(exchanged(rooms, assigned, seats, more))
+            found = _best_of_zones(rooms, assigned, ways, more)
+            cost = scattering(rooms, with_kept(rooms, found), more)
             if cost < least:
                 best, least = found, cost
                 on_better(cost)
@@ -97,7 +74,9 @@ def seat_all(
     if formed and least > needed and not limits.stopped:
         wide = widened(rooms, items, assigned)
         best = Moving(seated(rooms, wide, best), wide, more).improve(at_least(rooms, items, needs), limits)
-        if (cost := scattering(rooms, with_kept(rooms, best))) < least:
+    if formed or more:
+        best = exchanged(rooms, items, best, more)
+        if (cost := scattering(rooms, with_kept(rooms, best), more)) < least:
             on_better(cost)
     return with_kept(rooms, best)
 
@@ -219,7 +198,7 @@ def _squeezed(seating: Seating, items: Sequence[Item]) -> Seating:
     return seating
 
 
-def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -> Seats:
+def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats], more: Preferred) -> Seats:
     """Return for every zone the seats that scatter least, where those with little choice sit alike; else the best way.
 
     Items of one zone do not touch those of another.
@@ -232,6 +211,6 @@ def _best_of_zones(rooms: Rooms, items: Sequence[Item], ways: Sequence[Seats]) -
     best = fixed[-1]
     for zone in set(zone_of.values()):
         parts: list[Seats] = [{at: gpus for at, gpus in way.items() if zone_of.get(at[0]) == zone} for way in alike]
-        costs = [scattering(rooms, part) for part in parts]
+        costs = [scattering(rooms, part, more) for part in parts]
         best.update(parts[costs.index(min(costs))])
-    return min([*ways, best], key=lambda way: scattering(rooms, with_kept(rooms, way)))
+    return min([*ways, best], key=lambda way: scattering(rooms, with_kept(rooms, way), more))

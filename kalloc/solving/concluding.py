@@ -13,11 +13,11 @@ from kalloc.explain import explained
 from kalloc.naming import plan_of
 from kalloc.place.alone import Alone, preferred
 from kalloc.place.bounds import Proven, fewest_spans
-from kalloc.place.engine import spans_of
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.runs import best_sum, by_zones, fewest_run, open_zones, runs_of
 from kalloc.place.shaping import at_least
+from kalloc.place.spans import spans_of
 from kalloc.plan import LevelResult, Result, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows

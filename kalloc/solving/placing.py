@@ -13,6 +13,7 @@ from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seats
 from kalloc.place.shaping import check_kept
+from kalloc.place.spans import paid
 from kalloc.solving.allocating import allocate_fewer, settled_anyhow
 from kalloc.solving.cuts import decided_without
 from kalloc.solving.run import Allocated, Decision, Run
@@ -61,14 +62,11 @@ def seat(run: Run, rooms: Rooms, granted: Granted) -> Seats:
     Raises:
         NoRoomError: where none were found.
     """
-    needs, weights = run.needed(granted), run.instance.topology.weights
-    least = sum(weight * count for need in needs.values() for weight, count in zip(weights, need, strict=True))
-    most = run.share(PLACE_SHARE)
+    needs, more = run.needed(granted), preferred(run.instance)
+    least, most = paid(rooms, needs, more), run.share(PLACE_SHARE)
     items = items_of(run.instance, rooms, granted)
     check_kept(run.instance, rooms, items)
     hedged = run.early is not None
-    seats = seat_all(
-        rooms, items, needs, preferred(run.instance), most, lambda cost: run.record(cost - least, None), hedged
-    )
+    seats = seat_all(rooms, items, needs, more, most, lambda cost: run.record(cost - least, None), hedged)
     run.cut_short |= most.over
     return seats

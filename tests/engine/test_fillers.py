@@ -8,11 +8,11 @@ import pytest
 
 from kalloc.instance import Hierarchy, Instance, NodeGroup, Placed
 from kalloc.place import parts
-from kalloc.place.engine import scattering
 from kalloc.place.items import items_of
 from kalloc.place.parts import seat_on_parts
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
+from kalloc.place.spans import scattering
 from kalloc.solver import Limits
 from tests.halls import hall
 
@@ -88,4 +88,4 @@ def beyond(seating: Seating) -> int:
     for (project, _), gpus in seating.seats.items():
         asked[project] = asked.get(project, 0) + gpus
     least = sum(1110 + -(-gpus // 32) + 10 * (gpus // 8) for gpus in asked.values())
-    return scattering(seating.rooms, seating.seats) - least
+    return scattering(seating.rooms, seating.seats, {}) - least

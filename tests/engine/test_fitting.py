@@ -6,11 +6,11 @@ import random
 from collections import Counter
 
 from kalloc.instance import Instance, Project
-from kalloc.place.engine import spans_of
 from kalloc.place.fitting import fitted_whole
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating, Seats
+from kalloc.place.spans import spans_of
 from tests.models.small import ask, make, nodes
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from kalloc.instance import Hierarchy
 from kalloc.place import laying, loose
-from kalloc.place.engine import scattering
 from kalloc.place.laying import pack_zones
 from kalloc.place.loose import ROUNDS, Shares, share_loose
 from kalloc.place.prices import grown
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
+from kalloc.place.spans import scattering
 from kalloc.solver import Limits
 from tests.engine.stocks import alike, sizes
 from tests.engine.test_place import asking, items
@@ -153,4 +153,4 @@ def test_one_level_alone_is_seated_so(level: str, monkeypatch: pytest.MonkeyPatc
     assert pack_zones(seating, {0: items(instance)}, Limits()) == {0}
     at = instance.topology.levels.index(level)
     bins = np.bincount(rooms.topology.domain[at], weights=rooms.room).astype(int).tolist()
-    assert scattering(rooms, seating.seats) == 3 * sound(share_loose(bins, asked, Limits()), bins, asked)
+    assert scattering(rooms, seating.seats, {}) == 3 * sound(share_loose(bins, asked, Limits()), bins, asked)

@@ -9,11 +9,12 @@ import pytest
 from kalloc.errors import InstanceError
 from kalloc.instance import Hierarchy, Instance, Placed, Shape
 from kalloc.naming import plan_of
-from kalloc.place.engine import scattering, seat_all, seat_first
+from kalloc.place.engine import seat_all, seat_first
 from kalloc.place.moving import Moving, seated, widened
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, with_kept
 from kalloc.place.shaping import at_least, seat_any
+from kalloc.place.spans import scattering
 from kalloc.solver import Limits
 from kalloc.verify import verify
 from tests.engine.test_place import asking, items
@@ -54,14 +55,14 @@ def test_seats_keep_every_rule_and_cost_no_more() -> None:
         except NoRoomError:
             continue
         assert before is not None
-        cost = scattering(rooms, with_kept(rooms, before.seats))
+        cost = scattering(rooms, with_kept(rooms, before.seats), {})
         wide = widened(rooms, waiting, waiting)
         moving = Moving(seated(rooms, wide, before.seats), wide, {})
         after = moving.improve(at_least(rooms, waiting, needs(instance)), Limits())
         granted = {(row.project, row.kind): row.max for row in instance.requests}
         assert verify(instance, plan_of(instance, granted, with_kept(rooms, after))) == [], seed
-        assert scattering(rooms, with_kept(rooms, after)) <= cost, seed
-        better += scattering(rooms, with_kept(rooms, after)) < cost
+        assert scattering(rooms, with_kept(rooms, after), {}) <= cost, seed
+        better += scattering(rooms, with_kept(rooms, after), {}) < cost
         sound += 1
     assert sound >= 40 and better >= 3
 
@@ -109,4 +110,4 @@ def test_nothing_is_left_to_move_after_all_ways() -> None:
         moving = Moving(seated(rooms, waiting, seats), waiting, {})
         again = moving.improve(at_least(rooms, waiting, needs(instance)), Limits())
         formed = any(item.shape.form is not None for item in waiting)
-        assert not formed or scattering(rooms, again) == scattering(rooms, seats)
+        assert not formed or scattering(rooms, again, {}) == scattering(rooms, seats, {})

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from kalloc.instance import Hierarchy, Instance, NodeGroup, Placed
 from kalloc.place import parts as parts_module
-from kalloc.place.engine import spans_of
 from kalloc.place.items import Item, items_of
 from kalloc.place.parts import seat_on_parts
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import Seating
+from kalloc.place.spans import spans_of
 from kalloc.solver import Limits
 from tests.engine.test_against_reference import often
 from tests.halls import hall

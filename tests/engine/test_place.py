@@ -16,11 +16,11 @@ import kalloc
 from kalloc.errors import InfeasibleError
 from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request
 from kalloc.place.bounds import fewest_spans
-from kalloc.place.engine import scattering
 from kalloc.place.flow import Demand, FlowBuilder, TooLargeError, decode
 from kalloc.place.items import Item, items_of
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating
+from kalloc.place.spans import scattering
 from kalloc.place.tree import Place, build_tree
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits, Model, Status, solve_scip
@@ -122,7 +122,7 @@ def least_scattering(instance: Instance, granted: dict[tuple[str, str], int]) ->
     kept = {(project, node): gpus for project, held in rooms.stays.items() for node, gpus in held.items()}
     for seat, gpus in kept.items():
         seats[seat] += gpus
-    return answer.value + scattering(rooms, kept), dict(seats)
+    return answer.value + scattering(rooms, kept, {}), dict(seats)
 
 
 @given(instance=instances(SMALL))
@@ -139,7 +139,7 @@ def test_flow_finds_the_least_scattering_and_decodes_to_it(instance: Instance) -
     weights = zip(instance.topology.levels, instance.topology.weights, strict=True)
     assert value == sum(weight * best.spans[level] for level, weight in weights)
     rooms = Rooms.of(instance)
-    assert scattering(rooms, seats) == value
+    assert scattering(rooms, seats, {}) == value
     got: Counter[tuple[str, str]] = Counter()
     for (project, node), gpus in seats.items():
         got[project, instance.topology.row(node).kind] += gpus

@@ -192,10 +192,14 @@ class Walks:
         self.held[odd].append((column, 1))
 
     def _too_small(self, load: Load) -> bool:
-        """Tell whether one bin alone is smaller than the odd item, and the load is this bin."""
+        """Tell whether one bin alone is smaller than the odd item, and the load is this bin.
+
+        In a group of several bins another one is the last then. With two small bins nothing is ruled out.
+        """
         _, parent, residue = load
         small = [(p, room) for p, bins in enumerate(self.nest.bins) for room in bins if room < (self.alone or 0)]
-        return small == [(parent, room) for room in self.nest.bins[parent] if self.residue(room) == residue][:2]
+        here = [(parent, room) for room in self.nest.bins[parent] if self.residue(room) == residue]
+        return len(small) == 1 and here == small
 
     def _leave(self, parent: int, region: int) -> None:
         """Let walks go on in other parents, and end with waste, or with odd items where there are several."""

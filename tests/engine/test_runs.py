@@ -178,6 +178,11 @@ def test_projects_of_two_kinds_are_seen() -> None:
     assert found["met"] > found["proven"] + found["nothing"], found
 
 
+def test_one_of_three_bins_that_are_alike_holds_the_odd_project() -> None:
+    """Racks of 1, 1 and 3 GPUs look alike to projects of 2; that of 3 holds the project of 3: only two racks share."""
+    assert two_kinds_hold([2746]) == {"met": 1}
+
+
 @pytest.mark.long
 def test_projects_of_two_kinds_are_seen_by_thousands() -> None:
     """As above, on two thousand instances."""

@@ -14,6 +14,7 @@ from kalloc.place.items import Item
 from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating, Seats, by_choice
 from kalloc.place.shaping import seat_any, seat_tight
+from kalloc.place.spans import scattering
 from kalloc.solver import Ids, Limits
 
 MOST_ROUNDS = 3
@@ -152,11 +153,5 @@ class Moving:
 
     def _cost(self, names: Iterable[str]) -> int:
         """Return what some projects pay for the domains that they span."""
-        cost, weights = 0, self.rooms.topology.weights
-        for name in names:
-            nodes = [node for node, _ in self.seating.held(name)]
-            more = self.more.get(name)
-            for level, domain in enumerate(self.rooms.topology.domain):
-                paid = weights[level] + (more[level] if more else 0)
-                cost += paid * len(set(domain[nodes].tolist()))
-        return cost
+        seats = ((name, node) for name in names for node, _ in self.seating.held(name))
+        return scattering(self.rooms, seats, self.more)

@@ -106,10 +106,13 @@ def test_one_changed_number_is_caught_or_harmless(name: str) -> None:
     assert found and not any(found)
 
 
-OVERDONE = [("part-taken-node", "fragmentation"), ("weights-decide", "fragmentation"), ("borrowing", "merit")]
+OVERDONE = (
+    *(("part-taken-node", "fragmentation"), ("weights-decide", "fragmentation")),
+    *(("borrowing", "merit"), ("mandatory", "merit")),
+)
 
 
-@pytest.mark.parametrize(("name", "tier"), [*OVERDONE, ("mandatory", "merit")])
+@pytest.mark.parametrize(("name", "tier"), OVERDONE)
 def test_the_part_of_a_bound_that_is_proven(name: str, tier: str) -> None:
     """Where a bound claims more than is true, the part that prices prove is certified, and no number makes it more."""
     instance = kalloc.load(TINY / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from kalloc.instance import Instance
@@ -26,8 +27,12 @@ def plan_of(
         for row in instance.requests
     )
     names, row = topology.names, topology.row
+    held: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for (project, node), gpus in seats.items():
+        held[project].append((node, int(gpus)))
     places = tuple(
-        Seat(project, row(node).kind, row(node).path, names[node], int(gpus))
-        for (project, node), gpus in sorted(seats.items())
+        Seat(project, row(node).kind, row(node).path, names[node], gpus)
+        for project in sorted(held)
+        for node, gpus in sorted(held[project])
     )
     return Plan(instance.name, instance.sha256, instance.hierarchy.levels, grants, places)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
@@ -36,6 +35,8 @@ class Feed(NamedTuple):
 
     domain: PowerDomain
     watts: Fraction
+    groups: tuple[int, ...]
+    """Groups of nodes that there are in it."""
 
 
 class Seating:
@@ -150,7 +151,8 @@ class Seating:
 
         if (pool, kind) not in self._serving:
             topology, serves = self.instance.topology, self.instance.pool_tree.serves
-            fits = [row.state == "up" and row.kind == kind and serves(row.owner, pool, kind) for row in topology.groups]
+            owners = {row.owner for row in topology.groups if row.kind == kind and serves(row.owner, pool, kind)}
+            fits = [row.state == "up" and row.kind == kind and row.owner in owners for row in topology.groups]
             self._serving[pool, kind] = np.array(fits, dtype=bool)[topology.group]
         return self._serving[pool, kind]
 
@@ -233,17 +235,17 @@ class Seating:
     def _feeds(self) -> Mapping[tuple[int, int], Feed]:
         """Per level and domain, the limit on power that leaves least, with what the plan leaves."""
         topology, watts, found = self.instance.topology, self.instance.policy.watts, dict[tuple[int, int], Feed]()
-        used = (self._used - self._counted([self.instance.background])).tolist()
-        group = topology.group.tolist()
+        used = self._used - self._counted([self.instance.background])
         for one in self.instance.policy.power_domains:
-            level = topology.levels.index(one.power.level)
-            busy = Counter[int]()
-            for node in one.nodes:
-                busy[group[node]] += used[node]
-            drawn = sum((watts[sort][1] * gpus for sort, gpus in busy.items()), Fraction(0))
+            level, nodes = topology.levels.index(one.power.level), list(one.nodes)
+            sorts, gpus = topology.group[nodes].tolist(), used[nodes].tolist()
+            busy = dict.fromkeys(sorts, 0)
+            for sort, count in zip(sorts, gpus, strict=True):
+                busy[sort] += count
+            drawn = sum((watts[sort][1] * count for sort, count in busy.items()), Fraction(0))
             key = level, int(topology.domain[level][one.nodes[0]])
             if key not in found or one.left - drawn < found[key].watts:
-                found[key] = Feed(one, one.left - drawn)
+                found[key] = Feed(one, one.left - drawn, tuple(busy))
         return found
 
     def _drawing(self, level: int, kind: str) -> list[tuple[Feed, Fraction]]:
@@ -252,7 +254,7 @@ class Seating:
             topology, watts = self.instance.topology, self.instance.policy.watts
             found = self._draws[level, kind] = []
             for (depth, _), feed in self._feeds.items():
-                groups = {int(topology.group[node]) for node in feed.domain.nodes} if depth == level else set()
+                groups = feed.groups if depth == level else ()
                 each = [watts[group][1] for group in groups if topology.groups[group].kind == kind]
                 if each:
                     found.append((feed, min(each)))

@@ -103,19 +103,19 @@ def _drawn(records: Records, level: str) -> list[tuple[str, Fraction]]:
     instance, topology = records.instance, records.instance.topology
     depth = topology.levels.index(level)
     domain, group = topology.domain[depth].tolist(), topology.group.tolist()
-    up = [row.state == "up" for row in topology.groups]
+    up, watts_of = [row.state == "up" for row in topology.groups], instance.policy.watts
     idle: Counter[int] = Counter()
     for at, sort in zip(domain, group, strict=True):
         if up[sort]:
-            idle[at] += instance.policy.watts[sort][0]
+            idle[at] += watts_of[sort][0]
     used: Counter[tuple[int, int]] = Counter()
-    for nodes in (instance.background, *records.seats.values()):
-        for node, gpus in nodes.items():
+    for seats in (instance.background, *records.seats.values()):
+        for node, gpus in seats.items():
             if up[group[node]]:
                 used[domain[node], group[node]] += gpus
     watts = {at: Fraction(drawn) for at, drawn in idle.items()}
     for (at, sort), gpus in used.items():
-        watts[at] += instance.policy.watts[sort][1] * gpus
+        watts[at] += watts_of[sort][1] * gpus
     return [(instance.policy.domain_name(depth, at), drawn) for at, drawn in watts.items()]
 
 

@@ -23,7 +23,7 @@ MAX_DIVES = 60
 MAX_NODES = 500
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
 FEW_BINS, MANY_BINS = 64, 200
-"""Bins left from which on an integer program decides; and where some item was left out in this way."""
+"""Bins left from which on an integer program decides; in a second round, and where some item was left out."""
 TRIES_SHARING, TRIES_APART, PARENTS_A_TRY = 4, 3, 32
 """Neighbourhoods tried since the last that was better, where parents share items, and where they do not; one more for
 so many parents there."""
@@ -32,7 +32,7 @@ SHARING, APART, BINS_A_NEIGHBOUR = 48, 64, 32
 NEGLIGIBLE = 2e-5
 """Share of the costs that is not worth another neighbourhood."""
 LIKELY = 0.5
-"""Share from which on a pattern over several parents is taken."""
+"""Share from which on a pattern is taken that the linear program does not take wholly."""
 MAX_KEPT = 600
 """Patterns that a dive leaves to those after it."""
 VARIATIONS = 5
@@ -110,15 +110,17 @@ def pack(
         best = min(best, other, key=lambda packing: packing.cost(stock, leave))
     dice = np.random.default_rng(limits.seed)
     most = TRIES_SHARING if stock.shared else TRIES_APART + len(stock.parents) // PARENTS_A_TRY
-    tries, enough = most, max(floor, best.value) * (1 + NEGLIGIBLE) + 1
-    while tries and best.cost(stock, leave) >= enough and not limits.over:
-        tries -= 1
-        picked = _neighbours(best, stock, worth, most - 1 - tries, dice)
-        if len(picked) == len(stock.parents):
-            break
-        other = _again(best, stock, worth, leave, picked, limits, pool, int(dice.integers(1 << 30)))
-        if other.cost(stock, leave) < best.cost(stock, leave):
-            best, tries = other, most
+    enough = max(floor, best.value) * (1 + NEGLIGIBLE) + 1
+    for few in (FEW_BINS, MANY_BINS):
+        tries = most
+        while tries and best.cost(stock, leave) >= enough and not limits.over:
+            tries -= 1
+            picked = _neighbours(best, stock, worth, most - 1 - tries, dice)
+            if len(picked) == len(stock.parents):
+                break
+            other = _again(best, stock, worth, leave, picked, few, limits, pool, int(dice.integers(1 << 30)))
+            if other.cost(stock, leave) < best.cost(stock, leave):
+                best, tries = other, most
     return best
 
 
@@ -164,6 +166,7 @@ def _again(
     worth: Mapping[int, float],
     leave: int,
     picked: set[int],
+    few: int,
     limits: Limits,
     pool: dict[Pattern, None],
     seed: int,
@@ -178,7 +181,7 @@ def _again(
             if parent in picked:
                 free[parent][filled.state] -= 1
     part = stock.only([tuple(counts.elements()) for counts in free])
-    found = dive(part, items, worth, leave, NOTHING, FEW_BINS, limits, pool, seed)
+    found = dive(part, items, worth, leave, NOTHING, few, limits, pool, seed)
     return Packing(kept + found.chosen, found.left, packing.value)
 
 
@@ -211,7 +214,7 @@ def dive(
             master = master.again(stock, items, soft, wide)
             continue
         value = value if chosen else master.value
-        taken = [] if last else _large(master) or _wide(master) or _wholly(master)
+        taken = [] if last else _large(master) or _wide(master) or _wholly(master) or _likely(master)
         final = not taken
         if final:
             master.vary(VARIATIONS, seed)
@@ -268,6 +271,11 @@ def _foremost(master: Master, held: Mapping[Pattern, Counter[int]], least: float
 def _wholly(master: Master) -> list[Pattern]:
     """Return the patterns that the linear program takes, each as often as it takes it wholly."""
     return [pattern for pattern in master.patterns for _ in range(int(master.share(pattern) + TOLERANCE))]
+
+
+def _likely(master: Master) -> list[Pattern]:
+    """Return the patterns that the linear program takes mostly, the foremost of them at least."""
+    return _foremost(master, {pattern: Counter(pattern.sizes) for pattern in master.patterns}, LIKELY)
 
 
 def _left(master: Master, taken: Sequence[Pattern]) -> tuple[Counter[int], Stock, list[Chosen]]:

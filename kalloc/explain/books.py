@@ -139,7 +139,7 @@ class Books:
     @cached_property
     def seats(self) -> Seating:
         """What shapes and limits on power leave of the nodes."""
-        return Seating(self.instance, self.records)
+        return Seating(self.instance, self.records, self.serving)
 
     def _order(self, served: Served) -> tuple[Fraction, str, str]:
         """Return where a grant stands among others: by what it adds to merit, or where that ranks, by its merit."""
@@ -241,7 +241,7 @@ class Books:
         order = {served: self._order(served) for served in found}
         unit = lcm(*(rank.denominator for rank, *_ in order.values()))
         # Whole numbers of one unit compare faster than fractions.
-        return sorted(found, key=lambda of: (order[of][0].numerator * (unit // order[of][0].denominator), *order[of]))
+        return sorted(found, key=lambda of: (int(order[of][0] * unit), *order[of][1:]))
 
     @cached_property
     def _served_by_quota(self) -> Mapping[tuple[str, str], list[Served]]:

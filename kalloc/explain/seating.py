@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,8 +42,11 @@ class Feed(NamedTuple):
 class Seating:
     """The nodes beside a plan, as shapes and limits on power see them."""
 
-    def __init__(self, instance: Instance, records: Records) -> None:
-        self.instance, self.records = instance, records
+    def __init__(
+        self, instance: Instance, records: Records, serving: Callable[[str, str], Collection[str]]
+    ) -> None:
+        """``serving`` tells the owners whose nodes of a kind serve a pool."""
+        self.instance, self.records, self.owners = instance, records, serving
         self._serving: dict[tuple[str, str], Ids] = {}
         self._rooms: dict[object, Room] = {}
         self._caps_of_new: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -150,8 +153,7 @@ class Seating:
         import numpy as np
 
         if (pool, kind) not in self._serving:
-            topology, serves = self.instance.topology, self.instance.pool_tree.serves
-            owners = {row.owner for row in topology.groups if row.kind == kind and serves(row.owner, pool, kind)}
+            topology, owners = self.instance.topology, self.owners(pool, kind)
             fits = [row.state == "up" and row.kind == kind and row.owner in owners for row in topology.groups]
             self._serving[pool, kind] = np.array(fits, dtype=bool)[topology.group]
         return self._serving[pool, kind]
@@ -243,7 +245,7 @@ class Seating:
             for sort, count in zip(sorts, gpus, strict=True):
                 busy[sort] += count
             drawn = sum((watts[sort][1] * count for sort, count in busy.items()), Fraction(0))
-            key = level, int(topology.domain[level][one.nodes[0]])
+            key = level, int(topology.domain[level][nodes[0]])
             if key not in found or one.left - drawn < found[key].watts:
                 found[key] = Feed(one, one.left - drawn, tuple(busy))
         return found
@@ -254,9 +256,8 @@ class Seating:
             topology, watts = self.instance.topology, self.instance.policy.watts
             found = self._draws[level, kind] = []
             for (depth, _), feed in self._feeds.items():
-                groups = feed.groups if depth == level else ()
-                each = [watts[group][1] for group in groups if topology.groups[group].kind == kind]
-                if each:
+                each = [watts[group][1] for group in feed.groups if topology.groups[group].kind == kind]
+                if each and depth == level:
                     found.append((feed, min(each)))
         return self._draws[level, kind]
 

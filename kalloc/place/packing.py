@@ -7,7 +7,7 @@ so little is left that an integer program over its patterns decides it: a dive b
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -214,7 +214,7 @@ def dive(
             master = master.again(stock, items, soft, wide)
             continue
         value = value if chosen else master.value
-        taken = [] if last else _large(master) or _wide(master) or _wholly(master) or _likely(master)
+        taken = [] if last else _large(master) or _wide(master) or _wholly(master) or _likely(master, master.patterns)
         final = not taken
         if final:
             master.vary(VARIATIONS, seed)
@@ -246,8 +246,7 @@ def _wide(master: Master) -> list[Pattern]:
 
     What they leave in every parent can then be filled without others.
     """
-    wide = (pattern for pattern in master.patterns if len({filled.parent for filled in pattern.bins}) > 1)
-    return _foremost(master, {pattern: Counter(pattern.sizes) for pattern in wide}, LIKELY)
+    return _likely(master, (of for of in master.patterns if len({filled.parent for filled in of.bins}) > 1))
 
 
 def _foremost(master: Master, held: Mapping[Pattern, Counter[int]], least: float) -> list[Pattern]:
@@ -273,9 +272,9 @@ def _wholly(master: Master) -> list[Pattern]:
     return [pattern for pattern in master.patterns for _ in range(int(master.share(pattern) + TOLERANCE))]
 
 
-def _likely(master: Master) -> list[Pattern]:
-    """Return the patterns that the linear program takes mostly, the foremost of them at least."""
-    return _foremost(master, {pattern: Counter(pattern.sizes) for pattern in master.patterns}, LIKELY)
+def _likely(master: Master, patterns: Iterable[Pattern]) -> list[Pattern]:
+    """Return those of some patterns that the linear program takes mostly, the foremost of them at least."""
+    return _foremost(master, {pattern: Counter(pattern.sizes) for pattern in patterns}, LIKELY)
 
 
 def _left(master: Master, taken: Sequence[Pattern]) -> tuple[Counter[int], Stock, list[Chosen]]:

@@ -9,9 +9,7 @@ from kalloc.instance import Instance
 from kalloc.plan import Grant, Plan, Seat
 
 
-def plan_of(
-    instance: Instance, granted: Mapping[tuple[str, str], int], seats: Mapping[tuple[str, int], int]
-) -> Plan:
+def plan_of(instance: Instance, granted: Mapping[tuple[str, str], int], seats: Mapping[tuple[str, int], int]) -> Plan:
     """Return the plan of GPUs by project and kind, and by project and node; its reasons are left empty."""
     topology = instance.topology
     grants = tuple(

@@ -36,9 +36,7 @@ class Proof:
         return all(tier.bound == tier.value and tier.given is None and tier.complete for tier in self.tiers)
 
 
-def proof_of(
-    instance: Instance, settled: Sequence[Settled], granted: Granted, value: Score, by_level: int
-) -> Proof:
+def proof_of(instance: Instance, settled: Sequence[Settled], granted: Granted, value: Score, by_level: int) -> Proof:
     """Put together the bounds of every plan and that of the levels, which takes the allocation as given.
 
     Where no other allocation has as much merit, what holds for this one holds for every plan.

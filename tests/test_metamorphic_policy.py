@@ -47,9 +47,7 @@ def values(result: Result | None) -> list[tuple[str, float, object]] | None:
 
 def changed(instance: Instance, table: str, change: Callable[[Any], dict[str, Any]]) -> Instance:
     """Change every row of a table."""
-    return instance.replace(
-        **{table: tuple(row.model_copy(update=change(row)) for row in getattr(instance, table))}
-    )
+    return instance.replace(**{table: tuple(row.model_copy(update=change(row)) for row in getattr(instance, table))})
 
 
 def shuffled(instance: Instance) -> Instance:
@@ -107,9 +105,11 @@ def test_merits_twice_as_high_change_the_value_of_merit_alone() -> None:
         instance = drawn(seed)
         before = values(solved(instance))
         after = values(solved(changed(instance, "projects", lambda row: {"merit": 2 * row.merit})))
-        doubled = None if before is None else [
-            (name, value * (2 if name in ("merit", "ranked") else 1), shares) for name, value, shares in before
-        ]
+        doubled = (
+            None
+            if before is None
+            else [(name, value * (2 if name in ("merit", "ranked") else 1), shares) for name, value, shares in before]
+        )
         assert after == doubled, seed
 
 
@@ -120,9 +120,7 @@ def looser_caps(instance: Instance) -> Instance:
 
 def looser_limits(instance: Instance) -> Instance:
     """Raise what each limit allows, and drop what it demands."""
-    raised = tuple(
-        row.model_copy(update={"most": (row.most or 10**6) + 2, "least": None}) for row in instance.limits
-    )
+    raised = tuple(row.model_copy(update={"most": (row.most or 10**6) + 2, "least": None}) for row in instance.limits)
     return instance.replace(limits=raised)
 
 

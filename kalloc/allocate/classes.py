@@ -87,9 +87,7 @@ def classes_of(instance: Instance, rooms: Rooms, alone: bool = False) -> tuple[P
     return tuple(replace(made[key], members=tuple(members)) for key, members in found.items())
 
 
-def _class(
-    instance: Instance, rooms: Rooms, row: Project, requests: Sequence[Request], sight: _Sight
-) -> ProjectClass:
+def _class(instance: Instance, rooms: Rooms, row: Project, requests: Sequence[Request], sight: _Sight) -> ProjectClass:
     kept: dict[str, int] = {}
     for node, gpus in rooms.stays.get(row.project, {}).items():
         kind = instance.topology.row(node).kind

@@ -156,4 +156,3 @@ GOALS: Mapping[str, Callable[[Allocation, Tier], Goal]] = {
     "balance": balance,
 }
 """The tiers of the allocation that are one sum, by name."""
-

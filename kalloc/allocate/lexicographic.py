@@ -135,4 +135,3 @@ class Search:
         bound = None if most is None else goal.value(most)
         self.allocation.model.row(goal.terms, reached, None)
         return Settled(name, goal.value(reached), bound, complete=goal.exact)
-

@@ -172,4 +172,3 @@ def worths(case: Case, project: str, bundle: Bundle) -> Fraction:
     """Return what a project gets, as it values its kinds itself."""
     rows = case.instance.requests_of[project]
     return sum((decimal(case.instance.value(row)) * bundle.get(row.kind, 0) for row in rows), Fraction(0))
-

@@ -166,9 +166,7 @@ class _Work:
         """Return a tree that proves a sum to be no more than something; seats are told of."""
         return None if self.limits.over else _told(plans, self._seek(plans, most, places, leaves).grow())
 
-    def _seek(
-        self, plans: Plans, most: Fraction | int, places: Sequence[Site] = (), leaves: int = MAX_LEAVES
-    ) -> Tree:
+    def _seek(self, plans: Plans, most: Fraction | int, places: Sequence[Site] = (), leaves: int = MAX_LEAVES) -> Tree:
         def enough(least: Fraction) -> bool:
             return floor(-least / plans.step) * plans.step <= most
 

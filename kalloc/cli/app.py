@@ -29,9 +29,7 @@ PlanPath = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of 
 InstanceOrPlan = Annotated[
     Path, typer.Argument(metavar="INSTANCE|DIR", help="An instance, or the directory of a plan whose files tell it.")
 ]
-PlanOfInstance = Annotated[
-    Path | None, typer.Argument(metavar="DIR", help="The directory of a plan of the instance.")
-]
+PlanOfInstance = Annotated[Path | None, typer.Argument(metavar="DIR", help="The directory of a plan of the instance.")]
 
 
 def main() -> None:

@@ -207,8 +207,7 @@ REASONS = (
     Reason(
         "outranked",
         cases.outranked,
-        "Of {kind} on the nodes that serve pool {pool}, {free:,} are left{beside}, and {step:,} more are "
-        "needed.",
+        "Of {kind} on the nodes that serve pool {pool}, {free:,} are left{beside}, and {step:,} more are needed.",
         "{pool} 풀에 제공되는 노드에 남은 {kind} 물량은 {free:,}장{beside_ko}으로, 추가로 필요한 {step:,}장에 미치지 "
         "못합니다.",
     ),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kalloc.instance.topology import Ids
     from kalloc.verify import Records
 
+
 class Room(NamedTuple):
     """What a project could have of a kind at most, in which domains."""
 
@@ -42,9 +43,7 @@ class Feed(NamedTuple):
 class Seating:
     """The nodes beside a plan, as shapes and limits on power see them."""
 
-    def __init__(
-        self, instance: Instance, records: Records, serving: Callable[[str, str], Collection[str]]
-    ) -> None:
+    def __init__(self, instance: Instance, records: Records, serving: Callable[[str, str], Collection[str]]) -> None:
         """``serving`` tells the owners whose nodes of a kind serve a pool."""
         self.instance, self.records, self.owners = instance, records, serving
         self._serving: dict[tuple[str, str], Ids] = {}

@@ -27,6 +27,7 @@ Cells = dict[str, Any]
 MARKED = re.compile('[,"\r\n]')
 """What a cell of a CSV table must be quoted for."""
 
+
 def dump_json(instance: Instance) -> str:
     """Return an instance as a JSON document: one line per row, defaults left out."""
     entries = [f"{_json(key)}: {_json(value)}" for key, value in _head(instance).items()]

@@ -42,7 +42,6 @@ ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 """Made once: there is a line for every grant and every seat."""
 
 
-
 def check_writable(directory: Path) -> None:
     """Raise an OutputError where a plan could not be written: better before a long solve than after it."""
     check_target(directory, FILES, PLAN_FILE)

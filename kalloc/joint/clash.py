@@ -117,9 +117,7 @@ def _fewer(instance: Instance, kept: Collection[Demand]) -> Instance:
             row.model_copy(update={"movable": row.movable or ("stays", row.project) not in kept})
             for row in instance.placed
         ),
-        shapes=tuple(
-            row for row in instance.shapes if row.shape not in FORM_RULES or (row.shape, row.project) in kept
-        ),
+        shapes=tuple(row for row in instance.shapes if row.shape not in FORM_RULES or (row.shape, row.project) in kept),
         quotas=tuple(
             row if _of_quota(row.pool, row.kind) in kept else row.model_copy(update={"gpus": PLENTY})
             for row in instance.quotas

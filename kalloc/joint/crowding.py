@@ -135,9 +135,7 @@ def _apart(allocation: Allocation, zones: Zones, needy: Sequence[Needy]) -> list
     return []
 
 
-def _over(
-    needy: Sequence[Needy], spans: Sequence[int], held: Ids, apart: Counter[int], beside: Counter[int]
-) -> bool:
+def _over(needy: Sequence[Needy], spans: Sequence[int], held: Ids, apart: Counter[int], beside: Counter[int]) -> bool:
     """Tell whether those who sit apart and the others take more domains than there are."""
     others = sum(needy[at].size * count for at, count in beside.items())
     taken = int(np.searchsorted(held, others)) + 1 if others else 0

@@ -71,9 +71,7 @@ class Flows:
         return granted, with_kept(self.allocation.rooms, seats)
 
 
-def _demands(
-    allocation: Allocation, bundles: Bundles
-) -> tuple[dict[tuple[int, Way], Shape], dict[Shape, Demand]]:
+def _demands(allocation: Allocation, bundles: Bundles) -> tuple[dict[tuple[int, Way], Shape], dict[Shape, Demand]]:
     """Return the shape that each way of being served makes, and how many items of each shape there are."""
     shapes: dict[tuple[int, Way], Shape] = {}
     demands: dict[Shape, Demand] = {}

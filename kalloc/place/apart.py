@@ -159,9 +159,7 @@ class _Parent:
     def _parts(self, parts: Counter[int], sign: float) -> dict[int, float]:
         return {self.part_row + part: sign * count for part, count in sorted(parts.items())}
 
-    def _add(
-        self, name: Hashable, cost: float, terms: Mapping[int, float], size: int = 0, worth: float = 0.0
-    ) -> int:
+    def _add(self, name: Hashable, cost: float, terms: Mapping[int, float], size: int = 0, worth: float = 0.0) -> int:
         if name in self.known:
             return 0
         self.known.add(name)

@@ -45,9 +45,7 @@ def pack_zones(seating: Seating, zones: Mapping[int, Sequence[Item]], limits: Li
     zones = {zone: seat_on_parts(seating, zone, items, limits) for zone, items in zones.items()}
     whole = {zone: _whole(seating, zone, items) for zone, items in zones.items()}
     names = {zone: {item.project for item in items} for zone, items in whole.items()}
-    others = {
-        zone: [item for item in items if item.project not in names[zone]] for zone, items in zones.items()
-    }
+    others = {zone: [item for item in items if item.project not in names[zone]] for zone, items in zones.items()}
     packed = set(zones)
     for part in (whole, others):
         waiting = {zone: items for zone, items in part.items() if items and zone in packed}

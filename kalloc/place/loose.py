@@ -207,9 +207,7 @@ def _arcs(largest: Iterable[int], lengths: Iterable[int]) -> int:
 class _Apart:
     """An arc flow that takes bins, or items, apart: a part off what is left, again and again."""
 
-    def __init__(
-        self, model: Model, lots: Counter[int], lengths: Sequence[int], cost: int = 0, more: int = 0
-    ) -> None:
+    def __init__(self, model: Model, lots: Counter[int], lengths: Sequence[int], cost: int = 0, more: int = 0) -> None:
         """Add the flow to a model. A part of one of the lengths costs so much; what costs nothing may be left.
 
         What costs something and is larger than all lengths is cut into ``more`` parts than it needs at most.

@@ -39,7 +39,18 @@ VARIATIONS = 5
 """Times that prices are varied before whole numbers are chosen."""
 SOFT, HARD = 2.0, float("inf")
 """Times its worth that leaving an item out costs: at first, and once some would be left out."""
+MOSTLY = 2 / 3
+"""Share of what all items ask from which on it matters which of those larger than a bin are taken first."""
 NOTHING = float("-inf")
+
+
+class Way(NamedTuple):
+    """How a dive goes."""
+
+    few: int = FEW_BINS
+    """Bins left from which on an integer program decides."""
+    least: float = 0.0
+    """Share from which on patterns for items larger than a bin are taken, any if zero."""
 
 
 class Chosen(NamedTuple):
@@ -103,14 +114,18 @@ def pack(
         share: the same with less time: once it is over, the first packing stands as soon as it is there.
     """
     pool: dict[Pattern, None] = {}
-    best = dive(stock, sizes, worth, leave, floor, FEW_BINS, limits, pool)
+    way, *others = _ways(stock, sizes)
+    best = dive(stock, sizes, worth, leave, floor, way, limits, pool)
     limits = share or limits
-    if best.left and sum(map(len, stock.parents)) <= MANY_BINS and not limits.over:
-        other = dive(stock, sizes, worth, leave, floor, MANY_BINS, limits, pool, 1)
-        best = min(best, other, key=lambda packing: packing.cost(stock, leave))
+    enough = max(floor, best.value) * (1 + NEGLIGIBLE) + 1
+    for seed, another in enumerate(others, 1):
+        useful = best.left if another.few > way.few else best.cost(stock, leave) >= enough
+        if useful and not limits.over:
+            other = dive(stock, sizes, worth, leave, floor, another, limits, pool, seed)
+            if other.cost(stock, leave) < best.cost(stock, leave):
+                best, way = other, another
     dice = np.random.default_rng(limits.seed)
     most = TRIES_SHARING if stock.shared else TRIES_APART + len(stock.parents) // PARENTS_A_TRY
-    enough = max(floor, best.value) * (1 + NEGLIGIBLE) + 1
     for few in (FEW_BINS, MANY_BINS):
         tries = most
         while tries and best.cost(stock, leave) >= enough and not limits.over:
@@ -118,10 +133,22 @@ def pack(
             picked = _neighbours(best, stock, worth, most - 1 - tries, dice)
             if len(picked) == len(stock.parents):
                 break
-            other = _again(best, stock, worth, leave, picked, few, limits, pool, int(dice.integers(1 << 30)))
+            again = way._replace(few=few)
+            other = _again(best, stock, worth, leave, picked, again, limits, pool, int(dice.integers(1 << 30)))
             if other.cost(stock, leave) < best.cost(stock, leave):
                 best, tries = other, most
     return best
+
+
+def _ways(stock: Stock, items: Counter[int]) -> list[Way]:
+    """Return the ways that are worth a dive, the last only where items are left out.
+
+    Two where items larger than a bin ask most: taking them all first leaves hardly one out, but holds many badly.
+    """
+    large = sum(size * count for size, count in items.items() if size > stock.room)
+    ways = [Way(least=LIKELY)] if large > MOSTLY * sum(size * count for size, count in items.items()) else []
+    ways.append(Way())
+    return ways + [Way(MANY_BINS)] * (sum(map(len, stock.parents)) <= MANY_BINS)
 
 
 def _neighbours(
@@ -166,7 +193,7 @@ def _again(
     worth: Mapping[int, float],
     leave: int,
     picked: set[int],
-    few: int,
+    way: Way,
     limits: Limits,
     pool: dict[Pattern, None],
     seed: int,
@@ -181,7 +208,7 @@ def _again(
             if parent in picked:
                 free[parent][filled.state] -= 1
     part = stock.only([tuple(counts.elements()) for counts in free])
-    found = dive(part, items, worth, leave, NOTHING, few, limits, pool, seed)
+    found = dive(part, items, worth, leave, NOTHING, way, limits, pool, seed)
     return Packing(kept + found.chosen, found.left, packing.value)
 
 
@@ -191,7 +218,7 @@ def dive(
     worth: Mapping[int, float],
     leave: int,
     floor: float,
-    few: int,
+    way: Way,
     limits: Limits,
     pool: dict[Pattern, None],
     seed: int = 0,
@@ -203,7 +230,7 @@ def dive(
     soft, wide = SOFT, stock.shared
     master = Master(stock, items, leave, worth, soft, wide)
     for _ in range(MAX_DIVES):
-        last = sum(map(len, stock.parents)) <= few
+        last = sum(map(len, stock.parents)) <= way.few
         spent = sum(found.cost(stock) for found in chosen)
         if not master.generate(NOTHING if last else floor - spent, limits):
             items, stock, settled = _left(master, _wholly(master) if master.shares else [])
@@ -214,7 +241,7 @@ def dive(
             master = master.again(stock, items, soft, wide)
             continue
         value = value if chosen else master.value
-        taken = [] if last else _large(master) or _wide(master) or _wholly(master) or _likely(master, master.patterns)
+        taken = [] if last else _taken(master, way.least)
         final = not taken
         if final:
             master.vary(VARIATIONS, seed)
@@ -231,14 +258,19 @@ def dive(
     return Packing(tuple(chosen), items, value)
 
 
-def _large(master: Master) -> list[Pattern]:
+def _taken(master: Master, least: float) -> list[Pattern]:
+    """Return what is taken before the rest is priced anew."""
+    return _large(master, least) or _wide(master) or _wholly(master) or _likely(master, master.patterns)
+
+
+def _large(master: Master, least: float) -> list[Pattern]:
     """Return patterns for the items that are larger than a bin, those that the linear program takes most first.
 
     What little room is left in the end could not hold them.
     """
     room = master.stock.room
     held = {pattern: Counter(size for size in pattern.sizes if size > room) for pattern in master.patterns}
-    return _foremost(master, {pattern: sizes for pattern, sizes in held.items() if sizes}, 0.0)
+    return _foremost(master, {pattern: sizes for pattern, sizes in held.items() if sizes}, least)
 
 
 def _wide(master: Master) -> list[Pattern]:

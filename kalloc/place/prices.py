@@ -202,9 +202,7 @@ def pooled(stock: Stock, items: Counter[int], limits: Limits) -> Priced:
     return grown(stock, items, limits)[0]
 
 
-def grown(
-    stock: Stock, items: Counter[int], limits: Limits, rounds: int = MAX_ROUNDS
-) -> tuple[Priced, Program]:
+def grown(stock: Stock, items: Counter[int], limits: Limits, rounds: int = MAX_ROUNDS) -> tuple[Priced, Program]:
     """Return prices and the bound of two levels, as :func:`pooled` does, and the linear program that they are from."""
     bins = Counter(state for states in stock.parents for state in states)
     price = np.arange(stock.room + 1, dtype=np.int64) * SCALE

@@ -109,4 +109,3 @@ def fewest_merges(residues: Counter[int], modulus: int, others: int, slack: int,
     model.row(odd, None, others)
     answer = solve_scip(model, limits)
     return max(0, total + answer.bound) if answer.bound is not None else 0
-

@@ -223,9 +223,7 @@ class Seating:
         if len(item.shape.amounts) > 1:
             yield from self._nodes.get(item.project, ())
 
-    def _descend(
-        self, item: Item, gpus: int, zones: Zones, grain: int, level: int, domains: Ids | None
-    ) -> None:
+    def _descend(self, item: Item, gpus: int, zones: Zones, grain: int, level: int, domains: Ids | None) -> None:
         """Seat GPUs in some domains of a level: one that holds all, or the largest first and the rest best fit."""
         topology = self.rooms.topology
         if domains is None:

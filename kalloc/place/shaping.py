@@ -37,9 +37,7 @@ def form_spans(rooms: Rooms, items: Iterable[Item]) -> dict[str, tuple[int, ...]
     return found
 
 
-def at_least(
-    rooms: Rooms, items: Iterable[Item], needs: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
+def at_least(rooms: Rooms, items: Iterable[Item], needs: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     """Return, per project and level, the spans that it cannot do without: by its need, its form and what it keeps."""
     found = dict(needs)
     for project, forced in form_spans(rooms, items).items():

@@ -146,7 +146,11 @@ def domains(instance: Instance, plan: Plan, depth: int) -> pd.DataFrame:
     for node, gpus in instance.background.items():
         taken[node] = min(gpus, int(topology.gpus[node]))
     sums = {
-        "nodes": np.ones(topology.node_count), "down": ~up, "gpus": topology.gpus, "background": taken, "given": given
+        "nodes": np.ones(topology.node_count),
+        "down": ~up,
+        "gpus": topology.gpus,
+        "background": taken,
+        "given": given,
     }
     columns = {name: np.bincount(domain, weights=of, minlength=count).astype(np.int64) for name, of in sums.items()}
     paths = ["/".join(path) for path in topology.paths[depth]] if depth < len(topology.paths) else topology.names

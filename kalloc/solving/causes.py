@@ -81,10 +81,7 @@ def _fewer(allocation: Allocation, clash: Collection[str], kept: Collection[Dema
     instance, starts = allocation.instance, [sentence.partition(" must")[0] for sentence in clash]
     first = {name: members.members[0] for members in allocation.classes for name in members.members}
     must = {
-        name
-        for members in allocation.classes
-        if f"mandatory: {names(members)}" in starts
-        for name in members.members
+        name for members in allocation.classes if f"mandatory: {names(members)}" in starts for name in members.members
     }
     projects = tuple(
         row.model_copy(

@@ -104,9 +104,7 @@ def _unseatable(instance: Instance, asked: Granted, limits: Limits) -> bool:
     names, known = {name for name, _ in asked}, {row.project for row in instance.projects}
     fewer = instance.replace(
         objective=Objective(tiers=(Tier(name="served"),)),
-        projects=tuple(
-            row.model_copy(update={"mandatory": True}) for row in instance.projects if row.project in names
-        ),
+        projects=tuple(row.model_copy(update={"mandatory": True}) for row in instance.projects if row.project in names),
         requests=tuple(
             row.model_copy(update={"min": asked[row.project, row.kind]})
             for row in instance.requests

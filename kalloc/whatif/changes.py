@@ -183,5 +183,3 @@ class _Search:
         gets = {name: self.now.gets(name) - found.gets(name) for name in self.part.project_of if name != self.project}
         lose = {name: fewer for name, fewer in gets.items() if fewer > 0}
         return Change(code, facts, gpus, least, found.gets(self.project), lose, found.merit - self.now.merit)
-
-

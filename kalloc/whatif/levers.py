@@ -14,6 +14,7 @@ from kalloc.whatif.policy_levers import policy_levers
 if TYPE_CHECKING:
     from kalloc.instance import Cap, Instance, Quota
 
+
 def levers_of(instance: Instance, project: str) -> Iterator[Lever]:
     """Yield the levers of a project: its own requests and level first, then caps, quotas, lending, nodes and policy."""
     for request in instance.requests_of[project]:

@@ -213,9 +213,7 @@ class _View:
         for node, gpus in self.room.items():
             room[fine[node]] += gpus if self._serves(node) else 0
         around.update(name for name, _ in room.most_common(ROOMY))
-        return frozenset(
-            node for node in range(topology.node_count) if fine[node] in around or domain[node] == target
-        )
+        return frozenset(node for node in range(topology.node_count) if fine[node] in around or domain[node] == target)
 
     def _group(self, node: int) -> NodeGroup:
         return self.instance.topology.row(node).model_copy(

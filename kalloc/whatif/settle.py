@@ -115,9 +115,7 @@ def seats_of(instance: Instance, limits: Limits) -> Mapping[tuple[str, int], int
         return None
 
 
-def _settled(
-    instance: Instance, allocated: Allocated, granted: Mapping[tuple[str, str], int], seated: bool
-) -> Settled:
+def _settled(instance: Instance, allocated: Allocated, granted: Mapping[tuple[str, str], int], seated: bool) -> Settled:
     bound = next((one.bound for one in allocated.settled if one.name == "merit"), None)
     as_decided = granted == allocated.granted
     known = takewhile(lambda one: as_decided and one.value == one.bound and one.complete, allocated.settled)

@@ -86,9 +86,7 @@ def _place(instance: Instance, plan: Plan, project: str, language: Language, lim
             yield say("block", language, kind=row["kind"], level=row["level"], gpus=row["gpus"])
 
 
-def _better(
-    instance: Instance, plan: Plan, project: str, level: str, language: Language, limits: Limits
-) -> str:
+def _better(instance: Instance, plan: Plan, project: str, level: str, language: Language, limits: Limits) -> str:
     found = better(instance, plan, project, limits)
     if found is None:
         return say("better_time" if limits.over else "no_better", language, level=level)
@@ -100,9 +98,7 @@ def _better(
     return say("better", language, level=level, free=found.free, domain=found.domain, **figures)
 
 
-def _beside(
-    ways: Sequence[Beside], plan: Plan, project: str, language: Language, limits: Limits
-) -> Iterator[str]:
+def _beside(ways: Sequence[Beside], plan: Plan, project: str, language: Language, limits: Limits) -> Iterator[str]:
     """Yield what has to give way so that the plan holds the project, too, and what a solve then makes of it."""
     has = sum(grant.gpus for grant in plan.grants if grant.project == project)
     for way in ways:

@@ -26,9 +26,7 @@ def thinned(instance: Instance, plan: Plan, tier: Tier, allowed: Sequence[int]) 
     """
     records = Records.of(instance, plan)
     excess, worth = {project: scattered(records, project) for project in records.seats}, _worth(records, tier)
-    promised = {
-        name for one in instance.policy.subjects if one.limit.least is not None for name in one.projects
-    }
+    promised = {name for one in instance.policy.subjects if one.limit.least is not None for name in one.projects}
     free = [name for name in excess if excess[name] > 0 and name not in instance.stays and name not in promised]
     order = sorted(
         (name for name in free if not instance.project_of[name].mandatory),

@@ -75,9 +75,7 @@ def _draw(dice: random.Random, tiers: Sequence[Tier], projects: int) -> Instance
         ),
         hierarchy=Hierarchy(levels=("rack",)),
         objective=Objective(tiers=tuple(tiers)),
-        inventory=tuple(
-            NodeGroup(path=("r",), kind=kind, gpus=dice.randint(3, 9), owner="top") for kind in kinds
-        ),
+        inventory=tuple(NodeGroup(path=("r",), kind=kind, gpus=dice.randint(3, 9), owner="top") for kind in kinds),
         groups=(
             Group(group="g", share=dice.choice([30, 50]), tolerance=dice.choice([0, 10]), discount=50),
             Group(group="i", share=dice.choice([None, 20]), tolerance=5),

@@ -122,9 +122,7 @@ class _PolicySower(Sower):
     def _power(self) -> tuple[Power, ...]:
         levels = [*self.levels, "node"]
         rows = range(self.of([0, 0, 1, 2]))
-        return tuple(
-            Power(power=f"w{row}", level=self.of(levels), kw=self.of([1.0, 0.8, 0.4, 2.0])) for row in rows
-        )
+        return tuple(Power(power=f"w{row}", level=self.of(levels), kw=self.of([1.0, 0.8, 0.4, 2.0])) for row in rows)
 
     def _shapes(self, name: str) -> list[Shape]:
         if not self.chance(2):
@@ -135,8 +133,14 @@ class _PolicySower(Sower):
         amount = self.number(1, 3) if kind in ("segment", "spread", "prefer") else None
         rows = [Shape(project=name, shape=kind, level=level, amount=amount)]
         if self.chance(4):
-            rows.append(Shape(project=name, shape="exclusive" if kind != "exclusive" else "spread", level="node",
-                              amount=2 if kind == "exclusive" else None))
+            rows.append(
+                Shape(
+                    project=name,
+                    shape="exclusive" if kind != "exclusive" else "spread",
+                    level="node",
+                    amount=2 if kind == "exclusive" else None,
+                )
+            )
         return rows
 
     def _tiers(self, seats: bool, groups: tuple[Group, ...]) -> tuple[Tier, ...]:

@@ -110,21 +110,28 @@ def test_mixes_are_told_apart_where_all_kinds_count_together(tiers: tuple[str, .
     [
         ({"applied": date(2026, 2, 1)}, {}, []),
         ({}, {"limits": (Limit(limit="l", per="project", kind="h", most=3),)}, [1, 2, 3]),
-        ({}, {"limits": (Limit(limit="l", per="project", most=3),),
-              "rates": (Rate(limit="l", kind="h", rate=0.5),)}, [1, 2, 3, 4, 5, 6]),
+        (
+            {},
+            {"limits": (Limit(limit="l", per="project", most=3),), "rates": (Rate(limit="l", kind="h", rate=0.5),)},
+            [1, 2, 3, 4, 5, 6],
+        ),
         ({}, {"shapes": (Shape(project="p", shape="segment", level="rack", amount=3),)}, [3, 6]),
         ({}, {"shapes": (Shape(project="p", shape="segment", level="node", amount=3),)}, [3, 6]),
         ({}, {"shapes": (Shape(project="p", shape="spread", level="node", amount=2),)}, [1, 2, 3, 4]),
         ({}, {"shapes": (Shape(project="p", shape="whole"),)}, [4, 8]),
-        ({}, {"shapes": (Shape(project="p", shape="exclusive", level="node"),),
-              "placed": (Placed(project="other", node="n", gpus=1),)}, [1, 2, 3, 4]),
+        (
+            {},
+            {
+                "shapes": (Shape(project="p", shape="exclusive", level="node"),),
+                "placed": (Placed(project="other", node="n", gpus=1),),
+            },
+            [1, 2, 3, 4],
+        ),
         ({}, {"placed": (Placed(project="p", node="n", gpus=2),)}, [2, 3, 4, 5, 6, 7, 8]),
     ],
     ids=["call", "limit", "rate", "segments", "segments of nodes", "spread", "whole", "exclusive", "stays"],
 )
-def test_amounts_that_a_project_may_get(
-    first: dict[str, Any], changes: dict[str, Any], expected: list[int]
-) -> None:
+def test_amounts_that_a_project_may_get(first: dict[str, Any], changes: dict[str, Any], expected: list[int]) -> None:
     """Of 1 to 8 GPUs on two nodes of 4, what its call, its own limits, its form and what is there leave it."""
     mine = next(row for row in classes(first, **changes) if "p" in row.members)
     assert [gpus for offer in mine.offers for gpus in offer.amounts] == expected

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from random import Random
 
 import pytest
 
 from kalloc.place.fillings import Stock
 from kalloc.place.master import Master
-from kalloc.place.packing import FEW_BINS, Chosen, Packing, dive, pack
+from kalloc.place.packing import LIKELY, Chosen, Packing, Way, dive, pack
 from kalloc.place.prices import Priced, pooled
 from kalloc.solver import Limits
 from tests.engine.stocks import MUCH, Case, consistent, cost_of, draw
@@ -94,7 +96,7 @@ def test_more_items_than_room_are_left_out() -> None:
         case = draw(seed)
         items = case.items + Counter({1: 1, 2: 1, 7: 1})
         stock = Case(case.insides, case.regions, items, case.costs).stock(shared=seed % 2 == 0)
-        packing = dive(stock, items, {}, MUCH, float("-inf"), 64, Limits(), {})
+        packing = dive(stock, items, {}, MUCH, float("-inf"), Way(), Limits(), {})
         sound(stock, packing, items)
         asked = sum(size * count for size, count in items.items())
         assert sum(size * count for size, count in packing.left.items()) >= asked - case.room
@@ -103,9 +105,9 @@ def test_more_items_than_room_are_left_out() -> None:
 def test_nothing_to_pack() -> None:
     """Without items, or without bins, nothing is chosen and all items are left."""
     stock = draw(0).stock()
-    assert dive(stock, Counter(), {}, MUCH, 0, 64, Limits(), {}) == Packing((), Counter(), float("-inf"))
+    assert dive(stock, Counter(), {}, MUCH, 0, Way(), Limits(), {}) == Packing((), Counter(), float("-inf"))
     bare = stock.only([() for _ in stock.parents])
-    assert dive(bare, Counter({2: 3}), {}, MUCH, 0, 64, Limits(), {}).left == Counter({2: 3})
+    assert dive(bare, Counter({2: 3}), {}, MUCH, 0, Way(), Limits(), {}).left == Counter({2: 3})
 
 
 def test_the_same_case_is_packed_the_same_way() -> None:
@@ -182,32 +184,63 @@ def test_a_first_packing_is_brought_to_its_end() -> None:
         worth = prices.pays(stock.bin_cost, sorted(case.items))
         first = pack(stock, case.items, worth, MUCH, prices.bound, Limits(), Limits(deadline=0.0))
         assert first.cost(stock, MUCH) >= packing.cost(stock, MUCH)
-        assert first == dive(stock, case.items, worth, MUCH, prices.bound, FEW_BINS, Limits(), {})
+        assert first == dive(stock, case.items, worth, MUCH, prices.bound, Way(), Limits(), {})
 
 
-def units(parents: int, seed: int, whole: int = 0) -> Case:
-    """Return units of 8 racks, 4, 12, 20 or 28 of 32 nodes free, some of all; items of 32 ask 95 % of them."""
-    dice = Random(seed)
-    rooms = [32] * whole + [(4, 12, 20, 28)[number % 4] for number in range(whole, 8 * parents)]
+def units(rooms: list[int], sizes: Sequence[int], dice: Random) -> Case:
+    """Return parents of 8 units of 8 racks with 4 nodes each, so many free as said; items ask 95 % of them."""
     racks = [rack for rack in range(8) for _ in range(4)]
     bins = [tuple(sorted(Counter(dice.sample(racks, room)).values(), reverse=True)) for room in rooms]
     insides = tuple(tuple(bins[at : at + 8]) for at in range(0, len(bins), 8))
-    return Case(insides, (0,) * parents, Counter({32: int(0.95 * sum(rooms)) // 32}), (1, 10, 100, 1000))
+    drawn, asked = list[int](), 0
+    while (asked := asked + dice.choice(sizes)) <= 0.95 * sum(rooms):
+        drawn.append(asked)
+    items = Counter(after - before for before, after in pairwise([0, *drawn]))
+    return Case(insides, (0,) * len(insides), items, (1, 10, 100, 1000))
+
+
+def halves(parents: int, seed: int, whole: int = 0) -> Case:
+    """Return units of which 4, 12, 20 or 28 of 32 nodes are free, some of all, and items of 32."""
+    return units([32] * whole + [(4, 12, 20, 28)[of % 4] for of in range(whole, 8 * parents)], [32], Random(seed))
+
+
+def crowd(seed: int) -> Case:
+    """Return 96 units of which about half is free, and items of 17 to 48 nodes, of which hardly any fits into one."""
+    return units([12, 14, 16, 18] * 24, range(17, 49), Random(seed))
 
 
 def test_few_are_left_out_where_the_program_takes_nothing_wholly() -> None:
     """A dive goes on with what is taken mostly and leaves one of 92 at most; an integer program left 3 to 10."""
     for seed in range(5):
-        case = units(24, seed, whole=1)
-        packing = dive(case.stock(), case.items, {}, MUCH, float("-inf"), FEW_BINS, Limits(), {})
+        case = halves(24, seed, whole=1)
+        packing = dive(case.stock(), case.items, {}, MUCH, float("-inf"), Way(), Limits(), {})
         assert packing.left.total() <= 1
 
 
 def test_items_larger_than_most_bins_are_packed_near_the_bound() -> None:
     """Neighbourhoods that one integer program decides end 2 % above the bound; taking what fits first, 15 %."""
-    case = units(12, 0)
+    case = halves(12, 0)
     stock = case.stock()
     prices = pooled(stock, case.items, Limits())
     packing = pack(stock, case.items, prices.pays(stock.bin_cost, [32]), MUCH, prices.bound, Limits())
     sound(stock, packing, case.items)
     assert packing.cost(stock, MUCH) <= 1.03 * prices.bound
+
+
+def test_where_large_items_ask_most_the_better_of_two_ways_is_taken() -> None:
+    """All large items first, or those taken mostly: now the one, now the other is better, and a packing is no worse."""
+    better = set()
+    for seed in range(2):
+        case = crowd(seed)
+        stock = case.stock()
+        prices = pooled(stock, case.items, Limits())
+        worth = prices.pays(stock.bin_cost, sorted(case.items))
+        costs = {
+            way: dive(stock, case.items, worth, MUCH, prices.bound, way, Limits(), {}).cost(stock, MUCH)
+            for way in (Way(), Way(least=LIKELY))
+        }
+        better.add(min(costs, key=lambda way: costs[way]))
+        packing = pack(stock, case.items, worth, MUCH, prices.bound, Limits())
+        sound(stock, packing, case.items)
+        assert packing.cost(stock, MUCH) <= min(costs.values())
+    assert len(better) == 2

@@ -190,7 +190,7 @@ def fewest_by_brute_force(free: tuple[int, ...], sizes: tuple[int, ...]) -> int:
 
 def far(needs: dict[str, int]) -> dict[str, int]:
     """Return spans so far from the needs that the bound does all it can."""
-    return dict.fromkeys(needs, 10 ** 6)
+    return dict.fromkeys(needs, 10**6)
 
 
 @given(

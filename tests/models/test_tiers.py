@@ -184,9 +184,7 @@ def test_fairness_maxmin_goes_on_beyond_who_gets_nothing() -> None:
 def test_fairness_maxmin_leaves_out_whom_a_call_refuses(by: dict[str, str]) -> None:
     """One of two pools has only a project that applied too late: the other's alone has a share, 4 of 4."""
     instance = make(
-        pools=(
-            Pool(pool="top"), Pool(pool="a", parent="top", closes=date(2026, 1, 28)), Pool(pool="b", parent="top")
-        ),
+        pools=(Pool(pool="top"), Pool(pool="a", parent="top", closes=date(2026, 1, 28)), Pool(pool="b", parent="top")),
         quotas=(Quota(pool="a", kind="h", gpus=4), Quota(pool="b", kind="h", gpus=4)),
         inventory=(nodes("r", 4),),
         projects=(project("late", pool="a", applied=date(2026, 1, 29)), project("p", pool="b")),

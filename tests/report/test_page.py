@@ -187,6 +187,7 @@ def test_proof_is_said_as_it_is() -> None:
 
 def test_words_are_the_same_in_both() -> None:
     """Both languages have the same keys, with the same places for figures, and a word for every reason."""
+
     def places(table: Any, key: str = "") -> dict[str, set[str]]:
         if isinstance(table, str):
             return {key: set(re.findall(r"{(\w+)}", table))}

@@ -44,9 +44,7 @@ def allocations(instance: Instance) -> Iterator[Gpus]:
         least = {row.project: row.min for row in instance.requests}
         if any(row.mandatory and given.get(row.project, 0) < least.get(row.project, 1) for row in instance.projects):
             continue
-        must = tuple(
-            row.model_copy(update={"mandatory": given.get(row.project, 0) > 0}) for row in instance.projects
-        )
+        must = tuple(row.model_copy(update={"mandatory": given.get(row.project, 0) > 0}) for row in instance.projects)
         try:
             kalloc.solve(instance.replace(projects=must, requests=asked), threads=1)
         except (InfeasibleError, KallocError):

@@ -101,9 +101,7 @@ def without(instance: Instance, plan: Plan, down: int, project: str) -> Instance
         if seat.node != name and not moves:
             placed.append(Placed(project=seat.project, node=seat.node, gpus=seat.gpus))
     inventory = [
-        topology.row(node).model_copy(
-            update={"node": name, "count": 1, **({"state": "down"} if node == down else {})}
-        )
+        topology.row(node).model_copy(update={"node": name, "count": 1, **({"state": "down"} if node == down else {})})
         for node, name in enumerate(topology.names)
     ]
     requests = [

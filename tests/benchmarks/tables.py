@@ -27,10 +27,12 @@ def _rule(widths: Sequence[int]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a figure with its thousands marked, decimals where it has some; a dash for none."""
+    """Return a figure with its thousands marked, five digits or one decimal where it has some; a dash for none."""
     if value is None:
         return "–"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.5g}" if abs(value) < 10_000 else f"{value:,.1f}"
 
 
 def spread(values: Sequence[float | None], digits: int | None = None, unit: str = "") -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
+
+ONE = re.compile(r"(?<![\d.,])1 GPUs\b")
 
 
 class Language(StrEnum):
@@ -245,4 +248,4 @@ PHRASES: Mapping[str, tuple[str, str]] = {
 
 def say(key: str, language: Language, **figures: object) -> str:
     """Return a sentence with its figures."""
-    return PHRASES[key][language is Language.KOREAN].format_map(figures)
+    return ONE.sub("1 GPU", PHRASES[key][language is Language.KOREAN].format_map(figures))

@@ -17,7 +17,7 @@ from kalloc.io import write_instance, write_result
 from kalloc.plan import Plan
 from kalloc.solver import Limits
 from kalloc.verify import score
-from kalloc.whatif.phrases import PHRASES, Language
+from kalloc.whatif.phrases import PHRASES, Language, say
 from kalloc.whatif.places import better, held
 from kalloc.whatif.story import story
 from tests.models.small import ask, make, nodes
@@ -153,6 +153,12 @@ def test_a_plan_that_is_not_best() -> None:
     assert "Another allocation of the same merit gives it 4 GPUs: it is a tie." in lines(
         pair, replace(served, grants=grants), "a"
     )
+
+
+def test_one_gpu_is_no_plural() -> None:
+    """One GPU is told as one, eleven and 1,001 as several."""
+    told = [say("best_gives", Language.ENGLISH, gets=gets).partition(" it ")[2] for gets in (1, 11, 1001)]
+    assert [text.partition(".")[0] for text in told] == ["1 GPU", "11 GPUs", "1,001 GPUs"]
 
 
 @pytest.mark.parametrize("key", PHRASES)

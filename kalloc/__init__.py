@@ -1,8 +1,10 @@
 """kalloc decides who gets how many of a nation's GPUs and where they sit, with a proven bound.
 
-instance = kalloc.load("instances/korea-260k")
-result = kalloc.solve(instance, time_limit=60)
-result.plan.placements
+As in::
+
+    instance = kalloc.load("instances/korea-260k")
+    result = kalloc.solve(instance, time_limit=60)
+    result.plan.placements
 """
 
 from importlib import import_module

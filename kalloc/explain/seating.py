@@ -254,9 +254,9 @@ class Seating:
         if (level, kind) not in self._draws:
             topology, watts = self.instance.topology, self.instance.policy.watts
             found = self._draws[level, kind] = []
-            for (depth, _), feed in self._feeds.items():
+            for feed in (feed for (depth, _), feed in self._feeds.items() if depth == level):
                 each = [watts[group][1] for group in feed.groups if topology.groups[group].kind == kind]
-                if each and depth == level:
+                if each:
                     found.append((feed, min(each)))
         return self._draws[level, kind]
 

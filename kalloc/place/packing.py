@@ -88,7 +88,7 @@ class Packing:
     def cost(self, stock: Stock, leave: int) -> int:
         """Return what all items pay, those left out included."""
         paid = sum(chosen.cost(stock) for chosen in self.chosen)
-        return paid + leave * sum(size * count for size, count in self.left.items())
+        return paid + leave * _volume(self.left.items())
 
 
 def pack(
@@ -145,10 +145,16 @@ def _ways(stock: Stock, items: Counter[int]) -> list[Way]:
 
     Two where items larger than a bin ask most: taking them all first leaves hardly one out, but holds many badly.
     """
-    large = sum(size * count for size, count in items.items() if size > stock.room)
-    ways = [Way(least=LIKELY)] if large > MOSTLY * sum(size * count for size, count in items.items()) else []
-    ways.append(Way())
-    return ways + [Way(MANY_BINS)] * (sum(map(len, stock.parents)) <= MANY_BINS)
+    large = _volume((size, count) for size, count in items.items() if size > stock.room)
+    ways = [Way(least=LIKELY), Way()] if large > MOSTLY * _volume(items.items()) else [Way()]
+    if sum(map(len, stock.parents)) <= MANY_BINS:
+        ways.append(Way(MANY_BINS))
+    return ways
+
+
+def _volume(items: Iterable[tuple[int, int]]) -> int:
+    """Return what items ask together, given by size and count."""
+    return sum(size * count for size, count in items)
 
 
 def _neighbours(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 from random import Random
 
 import pytest
@@ -192,10 +191,9 @@ def units(rooms: list[int], sizes: Sequence[int], dice: Random) -> Case:
     racks = [rack for rack in range(8) for _ in range(4)]
     bins = [tuple(sorted(Counter(dice.sample(racks, room)).values(), reverse=True)) for room in rooms]
     insides = tuple(tuple(bins[at : at + 8]) for at in range(0, len(bins), 8))
-    drawn, asked = list[int](), 0
-    while (asked := asked + dice.choice(sizes)) <= 0.95 * sum(rooms):
-        drawn.append(asked)
-    items = Counter(after - before for before, after in pairwise([0, *drawn]))
+    items, asked = Counter[int](), 0
+    while (asked := asked + (size := dice.choice(sizes))) <= 0.95 * sum(rooms):
+        items[size] += 1
     return Case(insides, (0,) * len(insides), items, (1, 10, 100, 1000))
 
 

@@ -102,6 +102,11 @@ def test_report() -> None:
     assert [row[-2:] for row in rows if row[0] == "tiny/infeasible-mandatory"] == [("infeasible", "none")]
 
 
+def test_numbers() -> None:
+    """Whole figures have no decimals, small ones five digits, large ones one decimal."""
+    assert [number(of) for of in (80.0, 0.75552, 33.6, 35493532.44)] == ["80", "0.75552", "33.6", "35,493,532.4"]
+
+
 def test_markdown() -> None:
     """Columns are as wide as their widest cell; figures are marked by thousands and stand to the right."""
     rows = [("a", number(1234567)), ("bcd", share(0.0123)), ("e", number(None))]

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-ONE = re.compile(r"(?<![\d.,])1 GPUs\b")
+ONE_GPU = re.compile(r"(?<![\d.,])1 GPUs\b")
+"""One GPU in the words for several."""
 
 
 class Language(StrEnum):
@@ -248,4 +249,4 @@ PHRASES: Mapping[str, tuple[str, str]] = {
 
 def say(key: str, language: Language, **figures: object) -> str:
     """Return a sentence with its figures."""
-    return ONE.sub("1 GPU", PHRASES[key][language is Language.KOREAN].format_map(figures))
+    return ONE_GPU.sub("1 GPU", PHRASES[key][language is Language.KOREAN].format_map(figures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ class Topology:
             paths.append(tuple(ids))
         domain.append(np.arange(len(group), dtype=np.int64))
         return cls((*levels, NODE), tuple(weights), tuple(groups), group, tuple(domain), tuple(paths))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what other processes get: all but what can be made again."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def node_count(self) -> int:

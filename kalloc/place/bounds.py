@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from math import gcd
@@ -21,6 +20,7 @@ from kalloc.place.items import Item, Shape
 from kalloc.place.residues import common_divisor, fewest_merges
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.tree import Bin, Place
+from kalloc.place.workers import PartT, Work, Workers
 from kalloc.solver import Limits, Model, Status, relaxed_bound, solve_scip
 
 MAX_VARIABLES = 40_000
@@ -35,6 +35,8 @@ MAX_BRANCHED = 7_000
 """Variables of the largest model that is branched on: rounded up, the relaxation is nearly always the optimum."""
 MAX_NODES = 20
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
+WORTH_ROOM = 100_000
+"""Free GPUs from which on processes save more time than it takes to start them."""
 
 
 class Proven(NamedTuple):
@@ -57,27 +59,47 @@ def fewest_spans(
     level: int,
     limits: Limits,
     apart: Collection[str] = (),
+    workers: Workers[Rooms] | None = None,
 ) -> Proven:
     """Return a proven lower bound of Σ spans of a level over all projects.
 
     ``needs`` has the spans that each served project cannot do without, ``spans`` those that it has in a plan: no more
     work is done than it takes to meet them. Those that stand ``apart`` count with what they need alone.
     """
-    least_of_all = sum(needs.values())
-    if limits.over or sum(spans.values()) <= least_of_all:
-        return Proven(least_of_all, {})
-
-    def beyond(component: Component) -> int:
+    found = Proven(sum(needs.values()), {})
+    if limits.over or sum(spans.values()) <= found.least:
+        return found
+    open_ones, least_of = list[Open](), list[int]()
+    for component in components_at(rooms, [item for item in items if item.project not in apart], level):
         least = sum(needs[seen.project] for seen in component.members)
         reached = sum(spans[seen.project] for seen in component.members)
-        if reached <= least or limits.over:
-            return 0
         kept = sum(seen.kept for seen in component.members)
-        return max(0, kept + _component_bound(rooms, component, level, reached - kept, limits) - least)
+        found.beyond[component.zones] = 0
+        if reached > least:
+            open_ones.append(Open(component, level, reached - kept))
+            least_of.append(least - kept)
+    room = sum(rooms.zone_room[zone] for one in open_ones for zone in one.component.zones)
+    bounds = side_by_side(workers or Workers(1, rooms), _bounded, open_ones, least_of, room, limits)
+    for one, least, bound in zip(open_ones, least_of, bounds, strict=True):
+        found.beyond[one.component.zones] = max(0, bound - least)
+    return found
 
-    found = components_at(rooms, [item for item in items if item.project not in apart], level)
-    with ThreadPoolExecutor(limits.threads) as pool:
-        return Proven(least_of_all, dict(zip((one.zones for one in found), pool.map(beyond, found), strict=True)))
+
+def side_by_side(
+    workers: Workers[Rooms],
+    work: Work[Rooms, PartT, int],
+    parts: Sequence[PartT],
+    least: Sequence[int],
+    room: int,
+    limits: Limits,
+) -> list[int]:
+    """Return the bound that is found of every part, no less than what is known: in processes where that pays.
+
+    ``room`` has the free GPUs of all parts together.
+    """
+    if workers.count > 1 and len(parts) > 1 and room >= WORTH_ROOM:
+        return workers.in_processes(work, parts, [1] * len(parts), least, limits)
+    return workers.in_threads(work, parts, limits)
 
 
 @dataclass(frozen=True)
@@ -109,6 +131,18 @@ class Component:
         for zone in self.zones:
             kinds[rooms.zones[zone].kind] |= {zone}
         return kinds
+
+
+class Open(NamedTuple):
+    """A component that a plan spans more of a level in than it must by what is known, so much without what it keeps."""
+
+    component: Component
+    level: int
+    reached: int
+
+
+def _bounded(rooms: Rooms, one: Open, limits: Limits, seconds: float) -> int:
+    return 0 if limits.over else _component_bound(rooms, one.component, one.level, one.reached, limits)
 
 
 def components_at(rooms: Rooms, items: Sequence[Item], level: int) -> list[Component]:

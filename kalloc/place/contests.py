@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd
@@ -17,7 +16,7 @@ import numpy as np
 
 from kalloc.place import sharing
 from kalloc.place.apart import parents_apart
-from kalloc.place.bounds import Component, divisor
+from kalloc.place.bounds import Component, divisor, side_by_side
 from kalloc.place.fillings import Stock
 from kalloc.place.homeless import Asked, homeless
 from kalloc.place.large import three_levels
@@ -25,6 +24,7 @@ from kalloc.place.nests import Nest
 from kalloc.place.prices import pooled
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.states import Children, TooManyStepsError, states_of
+from kalloc.place.workers import Workers
 from kalloc.solver import Limits
 
 RAISED = 2
@@ -41,7 +41,6 @@ Run = tuple[int, ...]
 class Contest:
     """The parts of one kind of a component, as two or three levels at once see them."""
 
-    rooms: Rooms
     component: Zones
     """Zones of the component."""
     zones: Zones
@@ -57,6 +56,8 @@ class Contest:
     """What they come to in a plan."""
     useful: int
     """The lowest bound that is of use."""
+    room: int
+    """Free GPUs: what there is to look at."""
 
     @cached_property
     def sizes(self) -> Counter[int]:
@@ -66,30 +67,30 @@ class Contest:
             sizes[part.gpus] += count
         return sizes
 
-    @cached_property
-    def room(self) -> int:
-        """Free GPUs: what there is to look at."""
-        return sum(self.rooms.zone_room[zone] for zone in self.zones)
+    @property
+    def open(self) -> bool:
+        """Tell whether a plan comes to more than all pay alone."""
+        return self.least < self.enough
 
-    def bound(self, limits: Limits) -> int:
+    def bound(self, rooms: Rooms, limits: Limits) -> int:
         """Return a lower bound of Σ weight · spans: the best that is proven by the time the limits give."""
         best = self.least
         if best < self.enough and not limits.over:
-            best += homeless(self.rooms, self.zones, self.content, self.run[0], self.run[1], limits)
+            best += homeless(rooms, self.zones, self.content, self.run[0], self.run[1], limits)
         if best < self.enough and not limits.over:
-            best = max(best, self._by_prices(limits))
+            best = max(best, self._by_prices(rooms, limits))
         if best < self.enough:
-            best = max(best, self._shared(limits))
+            best = max(best, self._shared(rooms, limits))
         return best
 
-    def _shared(self, limits: Limits) -> int:
+    def _shared(self, rooms: Rooms, limits: Limits) -> int:
         """Return the bound by domains that must share items.
 
         It is sought from the coarsest level on that costs something. Every item pays for one domain of each level, and
         for more where they must share. Nothing is sought where the domains of the level before the finest need not
         share, or only because nodes inside them are taken in part: levels by themselves say as much.
         """
-        rooms, run, weights = self.rooms, self.run, self.rooms.topology.weights
+        run, weights = self.run, rooms.topology.weights
         if any(weights[: run[0]]) or limits.over:
             return 0
         nest = _nest(rooms, self.zones, run)
@@ -99,16 +100,16 @@ class Contest:
             return 0
         return once + sharing.share(nest, asked, limits).bound
 
-    def _by_prices(self, limits: Limits) -> int:
+    def _by_prices(self, rooms: Rooms, limits: Limits) -> int:
         """Return the bound by prices of parts."""
-        run, weights = self.run, self.rooms.topology.weights
-        node = gcd(*(self.rooms.node_gpus[zone] for zone in self.zones))
+        run, weights = self.run, rooms.topology.weights
+        node = gcd(*(rooms.node_gpus[zone] for zone in self.zones))
         grain = gcd(node, *self.sizes) if run[-1] == len(weights) - 1 else gcd(node, divisor(self.sizes))
         items: Counter[int] = Counter()
         for size, count in self.sizes.items():
             items[size // grain] += count
         small = items.pop(0, 0) * sum(weights[level] for level in run)
-        parents = _insides(self.rooms, self.zones, run, grain)
+        parents = _insides(rooms, self.zones, run, grain)
         bins = Counter(inside for insides in parents for inside in insides)
         if not items or not bins:
             return small
@@ -156,7 +157,8 @@ def contests_of(
 
     def contest(kind: str) -> Contest:
         seen = asked[kind], content[kind], run, least[kind], enough[kind], enough[kind] - fall
-        return Contest(rooms, component.zones, zones_of[kind], *seen)
+        room = sum(rooms.zone_room[zone] for zone in zones_of[kind])
+        return Contest(component.zones, zones_of[kind], *seen, room)
 
     return [contest(kind) for kind in asked]
 
@@ -171,22 +173,23 @@ def _needs(rooms: Rooms, zones: Zones, sizes: Iterable[int], run: Run) -> dict[i
     return total
 
 
-def proven_of(contests: Sequence[Contest], limits: Limits, pool: Executor) -> Counter[Zones]:
+def proven_of(contests: Sequence[Contest], limits: Limits, workers: Workers[Rooms]) -> Counter[Zones]:
     """Return what is proven of the components, by their zones: the sum over their kinds.
 
     Small ones come first, and each may use an equal share of the time that is left for those after it.
     """
-    order = sorted(contests, key=lambda contest: contest.room)
-    later = iter(range(len(order), 0, -1))
-
-    def proven(contest: Contest) -> int:
-        share = min(1.0, limits.threads / next(later))
-        return contest.bound(replace(limits, deadline=time.monotonic() + share * limits.seconds))
-
+    order = sorted((contest for contest in contests if contest.open), key=lambda contest: contest.room)
+    least, room = [contest.least for contest in order], sum(contest.room for contest in order)
     totals: Counter[Zones] = Counter()
-    for contest, bound in zip(order, pool.map(proven, order), strict=True):
-        totals[contest.component] += bound
+    for contest in contests:
+        totals[contest.component] += contest.least
+    for contest, bound in zip(order, side_by_side(workers, _bounded, order, least, room, limits), strict=True):
+        totals[contest.component] += bound - contest.least
     return totals
+
+
+def _bounded(rooms: Rooms, contest: Contest, limits: Limits, seconds: float) -> int:
+    return contest.bound(rooms, replace(limits, deadline=time.monotonic() + seconds))
 
 
 def sizes_of(component: Component) -> dict[str, Counter[int]]:

@@ -14,6 +14,7 @@ from kalloc.place.contests import Contest, Run, contests_of, proven_of, sizes_of
 from kalloc.place.items import Item
 from kalloc.place.pieces import Costs, Market, four_levels, parents_in
 from kalloc.place.rooms import Rooms, Zones
+from kalloc.place.workers import Workers
 from kalloc.solver import Limits
 
 FEW = 0.1
@@ -38,6 +39,7 @@ def fewest_run(
     apart: Collection[str] = (),
     short: Mapping[Zones, int] | None = None,
     by_kind: Mapping[tuple[str, str], int] | None = None,
+    workers: Workers[Rooms] | None = None,
 ) -> Proven:
     """Return a proven lower bound of Σ weight · spans over a run of levels and all projects.
 
@@ -63,12 +65,12 @@ def fewest_run(
             looked_at[component.zones] = component, least
             if len(run) < 4:
                 contests += contests_of(rooms, component, run, cost_of, by_kind or {}, enough - fall + 1)
-    with ThreadPoolExecutor(limits.threads) as pool:
-        if len(run) == 4:
+    if len(run) == 4:
+        with ThreadPoolExecutor(limits.threads) as pool:
             bounds = pool.map(lambda of: _component_four(rooms, of[0], run, cost_of, limits), looked_at.values())
             totals = Counter(dict(zip(looked_at, bounds, strict=True)))
-        else:
-            totals = proven_of(contests, limits, pool)
+    else:
+        totals = proven_of(contests, limits, workers or Workers(1, rooms))
     for zones, (_, least) in looked_at.items():
         found.beyond[zones] = max(0, totals[zones] - least)
     return found

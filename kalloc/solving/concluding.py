@@ -18,6 +18,7 @@ from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.runs import best_sum, by_zones, fewest_run, open_zones, runs_of
 from kalloc.place.shaping import at_least
 from kalloc.place.spans import spans_of
+from kalloc.place.workers import Workers
 from kalloc.plan import LevelResult, Result, Solution
 from kalloc.proof import facts_of, gpus_of, proof_of, termination_of
 from kalloc.slots import block_rows, cost_rows, slot_rows
@@ -43,7 +44,8 @@ def conclude(run: Run, rooms: Rooms, decision: Decision, began: float) -> Result
     checked = time.monotonic()
     run.limits = replace(run.limits, deadline=run.limits.deadline + (checked - checking))
     run.record(value.fragmentation, proven_everywhere(decision))
-    levels, least, of_pairs = bound_levels(run, rooms.relaxed, decision, value)
+    with Workers(run.limits.threads, rooms.relaxed) as workers:
+        levels, least, of_pairs = bound_levels(run, workers, decision, value)
     run.seconds["place"] = time.monotonic() - began - (checked - checking)
     run.seconds["verify"] = checked - checking
     proof = proof_of(run.instance, decision.settled, decision.granted, value, least)
@@ -74,7 +76,9 @@ def proven_everywhere(decision: Decision) -> int | None:
     return None if bound is None else int(bound)
 
 
-def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tuple[dict[str, LevelResult], int, int]:
+def bound_levels(
+    run: Run, workers: Workers[Rooms], decision: Decision, value: Score
+) -> tuple[dict[str, LevelResult], int, int]:
     """Return spans, need and the fewest spans proven for every level, and a bound of the score, for what is granted.
 
     Last is the bound of the score by single levels and pairs of them alone.
@@ -85,6 +89,7 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
     """
     if run.limits.stopped:
         return {name: LevelResult(found.spans, found.need, found.need) for name, found in value.levels.items()}, 0, 0
+    rooms = workers.shared
     items = items_of(run.instance, rooms, decision.granted)
     alone, spans = run.needed(decision.granted), spans_of(rooms, decision.seats)
     need_of = at_least(rooms, items, alone)
@@ -96,7 +101,7 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         need = {project: counts[level] for project, counts in need_of.items()}
         spanned = {project: counts[level] for project, counts in spans.items()}
         apart = {name for name, count in need.items() if count > alone[name][level]} - rooms.stays.keys()
-        bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart)
+        bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart, workers)
         plain = {project: counts[level] for project, counts in alone.items()}
         single[level] = by_zones(items, need, plain, bounds[level], weights[level])
     of_kind = _spans_by_kind(rooms, decision)
@@ -111,7 +116,8 @@ def bound_levels(run: Run, rooms: Rooms, decision: Decision, value: Score) -> tu
         counted = [weight if at in several else 0 for at, weight in enumerate(weights)]
         reached, plain, by_kind = _paid(spans, counted, alone, more), _paid(alone, counted), _paid(of_kind, counted)
         short = open_zones(single, runs, several, by_zones(items, reached, plain, Proven(0, {})), spent)
-        bound = fewest_run(rooms, items, least, reached, several, run.share(RUN_SHARE), apart, short, by_kind)
+        limits = run.share(RUN_SHARE)
+        bound = fewest_run(rooms, items, least, reached, several, limits, apart, short, by_kind, workers)
         runs[several] = by_zones(items, least, plain, bound)
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level].total)

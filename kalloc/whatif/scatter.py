@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kalloc.naming import plan_of
 from kalloc.place.rooms import Rooms
+from kalloc.place.workers import Workers
 from kalloc.solving import Decision, Run, bound_levels
 from kalloc.verify import score
 
@@ -24,4 +25,5 @@ def least_scattering(part: Instance, plan: Plan, limits: Limits) -> int:
     granted = {(row.project, row.kind): row.gpus for row in plan.grants if row.gpus and row.project in mine}
     seats = {(seat.project, node_ids[seat.node]): seat.gpus for seat in plan.seats if seat.project in mine}
     run, value = Run(part, limits, None, explains=False), score(part, plan_of(part, granted, seats))
-    return bound_levels(run, Rooms.of(part).relaxed, Decision(granted, seats, []), value)[1]
+    with Workers(limits.threads, Rooms.of(part).relaxed) as workers:
+        return bound_levels(run, workers, Decision(granted, seats, []), value)[1]

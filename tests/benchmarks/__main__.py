@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import curve, fair, growth, instances, national, peers
+from tests.benchmarks import curve, fair, growth, instances, national, peers, workers
 from tests.benchmarks.measure import machine
 
 PARTS = {
     "national": (national, "made by the recipe, against best fit"),
     "peers": (peers, "beside other methods that seat the same allocation"),
     "growth": (growth, "time and memory by nodes, by distinct sizes and by distinct rooms"),
+    "workers": (workers, "time and memory by the number of workers, and whether the plan stays the same"),
     "fair": (fair, "max-min of many projects"),
     "curve": (curve, "score and bound of one instance as seconds pass"),
 }

@@ -80,14 +80,15 @@ def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> It
         timer.cancel()
 
 
-def solve(instance: Path, out: Path, seconds: float | None = None) -> Run:
-    """Solve from files to a verified plan on disk, with default options but for a time limit that is given.
+def solve(instance: Path, out: Path, seconds: float | None = None, threads: int | None = None) -> Run:
+    """Solve from files to a verified plan on disk, with default options but for a time limit and threads, if given.
 
     Memory is that of the process and its workers, as it tells itself: what the system tells of a child includes what
     its parent held when it began.
     """
-    limit = () if seconds is None else ("--time-limit", seconds)
-    run = kalloc("solve", instance, "--out", out, "--json", "--quiet", *limit)
+    given = {"--time-limit": seconds, "--threads": threads}
+    options = [word for option in given.items() if option[1] is not None for word in option]
+    run = kalloc("solve", instance, "--out", out, "--json", "--quiet", *options)
     told = run.summary["peak_memory_mib"] if run.status == 0 else 0
     return replace(run, peak_mib=told or run.peak_mib)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
 from math import inf
 
 import pytest
@@ -13,6 +12,7 @@ from kalloc.place.bounds import components_at
 from kalloc.place.contests import Contest, contests_of, proven_of
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms
+from kalloc.place.workers import Workers
 from kalloc.solver import Limits
 from tests.engine.test_runs import asked, needs, run_bound
 
@@ -49,12 +49,12 @@ def drawn(dice: random.Random) -> Instance:
     )
 
 
-def contests(instance: Instance) -> list[Contest]:
-    """Return what racks and nodes together see of each kind."""
+def contests(instance: Instance) -> tuple[Rooms, list[Contest]]:
+    """Return the rooms, and what racks and nodes together see of each kind."""
     rooms, weights = Rooms.of(instance), instance.topology.weights
     cost_of = {name: sum(weights[at] * counts[at] for at in RUN) for name, counts in needs(instance).items()}
     [component] = components_at(rooms, items_of(instance, rooms, asked(instance)), RUN[0])
-    return contests_of(rooms, component, RUN, cost_of, {}, 0)
+    return rooms, contests_of(rooms, component, RUN, cost_of, {}, 0)
 
 
 def test_kinds_add_up() -> None:
@@ -62,8 +62,8 @@ def test_kinds_add_up() -> None:
     more = 0
     for seed in range(60):
         instance = drawn(random.Random(seed))
-        found = contests(instance)
-        beyond = sum(contest.bound(Limits()) - contest.least for contest in found)
+        rooms, found = contests(instance)
+        beyond = sum(contest.bound(rooms, Limits()) - contest.least for contest in found)
         assert len(found) == 2 and sum(run_bound(instance, RUN).values()) == beyond
         more += beyond > 0
     assert more > 5
@@ -73,20 +73,20 @@ def test_what_is_proven_of_one_kind_stays(monkeypatch: pytest.MonkeyPatch) -> No
     """The small kind has its turn first; where nothing is found of the other it counts with what it needs."""
     order, prices = [], Contest._by_prices
 
-    def small_alone(contest: Contest, limits: Limits) -> int:
+    def small_alone(contest: Contest, rooms: Rooms, limits: Limits) -> int:
         order.append(contest.room)
-        return prices(contest, limits) if len(order) % 2 else 0
+        return prices(contest, rooms, limits) if len(order) % 2 else 0
 
     raised = 0
     for seed in range(60):
-        found = contests(drawn(random.Random(seed)))
+        rooms, found = contests(drawn(random.Random(seed)))
         small = min(found, key=lambda contest: contest.room)
-        expected = small.bound(Limits()) - small.least + sum(contest.least for contest in found)
-        with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        expected = small.bound(rooms, Limits()) - small.least + sum(contest.least for contest in found)
+        with monkeypatch.context() as patch:
             patch.setattr(Contest, "_by_prices", small_alone)
             patch.setattr(Contest, "_shared", lambda *_: 0)
             patch.setattr("kalloc.place.contests.homeless", lambda *_: 0)
-            [total] = proven_of(found, Limits(), pool).values()
+            [total] = proven_of(found, Limits(), Workers(1, rooms)).values()
         assert total <= expected
         raised += total > sum(contest.least for contest in found)
     assert raised > 1
@@ -95,7 +95,6 @@ def test_what_is_proven_of_one_kind_stays(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_time_everybody_counts_with_the_need() -> None:
     """Where the time is over from the start, the total is what all need."""
-    found = contests(drawn(random.Random(1)))
-    with ThreadPoolExecutor(1) as pool:
-        totals = proven_of(found, Limits(deadline=-inf), pool)
+    rooms, found = contests(drawn(random.Random(1)))
+    totals = proven_of(found, Limits(deadline=-inf), Workers(1, rooms))
     assert totals.total() == sum(contest.least for contest in found)

@@ -1,0 +1,111 @@
+"""Processes for parts that have nothing to do with each other; how many there are does not show in what comes out."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Generic, Self, TypeVar
+
+from kalloc.solver import Limits
+
+SharedT = TypeVar("SharedT")
+PartT = TypeVar("PartT")
+FoundT = TypeVar("FoundT")
+Work = Callable[[SharedT, PartT, Limits, float], FoundT]
+"""What is done for a part, with what all parts share: under limits, about so many seconds long."""
+
+POLL_SECONDS = 0.05
+PARENT_SECONDS = 1.0
+PATIENCE = 0.1
+"""Share of the time that parts may take beyond the deadline to come to their end."""
+
+_shared: list[Any] = []
+"""In a worker: what all parts share."""
+
+
+class Workers(Generic[SharedT]):
+    """Some processes that know what all parts share: started by the first call, ended with the last."""
+
+    def __init__(self, count: int, shared: SharedT) -> None:
+        self.count, self.shared = count, shared
+        self._pool: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def in_processes(
+        self,
+        work: Work[SharedT, PartT, FoundT],
+        parts: Sequence[PartT],
+        weights: Sequence[int],
+        missing: Sequence[FoundT],
+        limits: Limits,
+    ) -> list[FoundT]:
+        """Return what is found of every part, what is ``missing`` of one without an end in time or before a stop.
+
+        The first parts are begun first. Each has its share of the time that is left when it begins, by its weight among
+        those that wait.
+        """
+        from loky import wait
+
+        found, waiting, running = list(missing), list(range(len(parts))), dict[Any, int]()
+        alone, patience = replace(limits, stop=None, threads=1), limits.deadline + PATIENCE * limits.seconds
+        while (running or waiting) and not limits.stopped and time.monotonic() < patience:
+            while waiting and len(running) < self.count:
+                share = min(1.0, self.count * weights[waiting[0]] / sum(weights[number] for number in waiting))
+                number = waiting.pop(0)
+                running[self._begun(work, parts[number], alone, limits.seconds * share)] = number
+            for future in wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done:
+                found[running.pop(future)] = future.result()
+        if running:
+            self._end()
+        return found
+
+    def in_threads(self, work: Work[SharedT, PartT, FoundT], parts: Sequence[PartT], limits: Limits) -> list[FoundT]:
+        """Return what is found of every part in this process, in threads: what OR-Tools does goes on side by side.
+
+        Each has an equal share of the time that is left when it begins.
+        """
+        later = iter(range(len(parts), 0, -1))
+
+        def found(part: PartT) -> FoundT:
+            share = min(1.0, self.count / next(later))
+            return work(self.shared, part, limits, share * limits.seconds)
+
+        with ThreadPoolExecutor(self.count) as pool:
+            return list(pool.map(found, parts))
+
+    def _begun(self, work: Work[SharedT, PartT, FoundT], part: PartT, limits: Limits, seconds: float) -> Any:
+        from loky import ProcessPoolExecutor
+
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self.count, initializer=_begin, initargs=(os.getpid(), self.shared))
+        return self._pool.submit(_call, work, part, limits, seconds)
+
+    def _end(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, kill_workers=True)
+            self._pool = None
+
+
+def _begin(parent: int, shared: object) -> None:
+    """Keep what is shared, and let this process end soon after the one that started it, however that ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)
+
+    _shared[:] = [shared]
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _call(work: Work[Any, PartT, FoundT], part: PartT, limits: Limits, seconds: float) -> FoundT:
+    return work(_shared[0], part, limits, seconds)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, Self, TypeVar
 
@@ -51,20 +52,22 @@ class Workers(Generic[SharedT]):
         """Return what is found of every part, what is ``missing`` of one without an end in time or before a stop.
 
         The first parts are begun first. Each has its share of the time that is left when it begins, by its weight among
-        those that wait.
+        those that wait. Once a process dies, for want of memory perhaps, nothing more is found.
         """
-        from loky import wait
+        from loky import BrokenProcessPool, wait
 
         found, waiting, running = list(missing), list(range(len(parts))), dict[Any, int]()
         alone, patience = replace(limits, stop=None, threads=1), limits.deadline + PATIENCE * limits.seconds
-        while (running or waiting) and not limits.stopped and time.monotonic() < patience:
-            while waiting and len(running) < self.count:
-                share = min(1.0, self.count * weights[waiting[0]] / sum(weights[number] for number in waiting))
-                number = waiting.pop(0)
-                running[self._begun(work, parts[number], alone, limits.seconds * share)] = number
-            for future in wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done:
-                found[running.pop(future)] = future.result()
-        if running:
+        with suppress(BrokenProcessPool):
+            while (running or waiting) and not limits.stopped and time.monotonic() < patience:
+                while waiting and len(running) < self.count:
+                    share = min(1.0, self.count * weights[waiting[0]] / sum(weights[number] for number in waiting))
+                    number = waiting.pop(0)
+                    running[self._begun(work, parts[number], alone, limits.seconds * share)] = number
+                for future in wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done:
+                    found[running[future]] = future.result()
+                    del running[future]
+        if running or waiting:
             self._end()
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from math import inf
@@ -67,6 +68,20 @@ def test_nobody_waits_for_a_part_without_an_end() -> None:
         assert workers.in_processes(times, [-1, -1, 4], [1] * 3, [7, 8, 9], late) == [7, 8, 9]
         assert workers.in_processes(times, [4, 5], [1, 1], [0, 0], Limits()) == [8, 10]
         assert workers.in_processes(times, [4], [1], [3], Limits(deadline=-inf)) == [3]
+
+
+def dies(shared: None, part: int, limits: Limits, seconds: float) -> int:
+    """Return the part, or end the process where it is below zero."""
+    if part < 0:
+        os._exit(1)
+    return part
+
+
+def test_a_process_that_dies_finds_nothing() -> None:
+    """What was found before is kept, the rest is missing, and the next call has processes again."""
+    with Workers(1, None) as workers:
+        assert workers.in_processes(dies, [1, -1, 2], [1] * 3, [7, 8, 9], Limits()) == [1, 8, 9]
+        assert workers.in_processes(dies, [3], [1], [7], Limits()) == [3]
 
 
 @pytest.mark.parametrize("family", ["owners", "kinds"])

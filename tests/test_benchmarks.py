@@ -104,7 +104,7 @@ def test_report() -> None:
 
 def test_numbers() -> None:
     """Whole figures have no decimals, small ones five digits, large ones one decimal."""
-    assert [number(of) for of in (80.0, 0.75552, 33.6, 35493532.44)] == ["80", "0.75552", "33.6", "35,493,532.4"]
+    assert [number(of) for of in (80.0, 0.75552, -1783.7, 35493532.44)] == ["80", "0.75552", "-1,783.7", "35,493,532.4"]
 
 
 def test_markdown() -> None:

@@ -32,7 +32,7 @@ def number(value: float | None) -> str:
         return "–"
     if float(value).is_integer():
         return f"{value:,.0f}"
-    return f"{value:.5g}" if abs(value) < 10_000 else f"{value:,.1f}"
+    return f"{value:,.5g}" if abs(value) < 10_000 else f"{value:,.1f}"
 
 
 def spread(values: Sequence[float | None], digits: int | None = None, unit: str = "") -> str:

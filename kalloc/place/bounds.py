@@ -93,9 +93,9 @@ def side_by_side(
     room: int,
     limits: Limits,
 ) -> list[int]:
-    """Return the bound that is found of every part, no less than what is known: in processes where that pays.
+    """Return the bound that is found of every part: in processes where that pays.
 
-    ``room`` has the free GPUs of all parts together.
+    ``least`` is known of the parts, and stands where nothing is found in time; ``room`` has their free GPUs together.
     """
     if workers.count > 1 and len(parts) > 1 and room >= WORTH_ROOM:
         return workers.in_processes(work, parts, [1] * len(parts), least, limits)

@@ -29,11 +29,12 @@ _shared: list[Any] = []
 
 
 class Workers(Generic[SharedT]):
-    """Some processes that know what all parts share: started by the first call, ended with the last."""
+    """Some processes that know what all parts share: as many as there is use for, ended with the last call."""
 
     def __init__(self, count: int, shared: SharedT) -> None:
         self.count, self.shared = count, shared
         self._pool: Any = None
+        self._started = 0
 
     def __enter__(self) -> Self:
         return self
@@ -56,14 +57,15 @@ class Workers(Generic[SharedT]):
         """
         from loky import BrokenProcessPool, wait
 
+        count = min(self.count, len(parts))
         found, waiting, running = list(missing), list(range(len(parts))), dict[Any, int]()
         alone, patience = replace(limits, stop=None, threads=1), limits.deadline + PATIENCE * limits.seconds
         with suppress(BrokenProcessPool):
             while (running or waiting) and not limits.stopped and time.monotonic() < patience:
-                while waiting and len(running) < self.count:
-                    share = min(1.0, self.count * weights[waiting[0]] / sum(weights[number] for number in waiting))
+                while waiting and len(running) < count:
+                    share = min(1.0, count * weights[waiting[0]] / sum(weights[number] for number in waiting))
                     number = waiting.pop(0)
-                    running[self._begun(work, parts[number], alone, limits.seconds * share)] = number
+                    running[self._of(count).submit(_call, work, parts[number], alone, limits.seconds * share)] = number
                 for future in wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done:
                     found[running[future]] = future.result()
                     del running[future]
@@ -85,17 +87,20 @@ class Workers(Generic[SharedT]):
         with ThreadPoolExecutor(self.count) as pool:
             return list(pool.map(found, parts))
 
-    def _begun(self, work: Work[SharedT, PartT, FoundT], part: PartT, limits: Limits, seconds: float) -> Any:
+    def _of(self, count: int) -> Any:
+        """Return so many processes at least."""
         from loky import ProcessPoolExecutor
 
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.count, initializer=_begin, initargs=(os.getpid(), self.shared))
-        return self._pool.submit(_call, work, part, limits, seconds)
+        if self._started < count:
+            self._end()
+            self._pool = ProcessPoolExecutor(count, initializer=_begin, initargs=(os.getpid(), self.shared))
+            self._started = count
+        return self._pool
 
     def _end(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, kill_workers=True)
-            self._pool = None
+            self._pool, self._started = None, 0
 
 
 def _begin(parent: int, shared: object) -> None:

@@ -39,6 +39,20 @@ def test_every_part_is_worked_on() -> None:
             assert found == workers.in_threads(times, parts, Limits()) == [3 * part for part in parts]
 
 
+def process(shared: None, part: int, limits: Limits, seconds: float) -> int:
+    """Return which process this is."""
+    time.sleep(0.1)
+    return os.getpid()
+
+
+def test_no_more_processes_than_there_is_use_for() -> None:
+    """Two parts have two processes of four; more are there once there are more parts, and stay for fewer."""
+    with Workers(4, None) as workers:
+        for parts, started in ((2, 2), (6, 4), (3, 4)):
+            found = workers.in_processes(process, [0] * parts, [1] * parts, [0] * parts, Limits())
+            assert workers._started == started >= len(set(found)) and os.getpid() not in found
+
+
 def test_shares_of_the_time() -> None:
     """Two processes: the first of three parts may take two thirds of the time, by weight more or less of it."""
     limits = Limits(deadline=time.monotonic() + 30_000)

@@ -21,6 +21,7 @@ from kalloc.instance import Instance, Tier
 from kalloc.instance.objective import SENSES
 from kalloc.plan import Result
 from kalloc.solver import Limits, Stop, abandonable
+from kalloc.verify import Records
 from kalloc.verify import score as score_of
 
 SECONDS, SHARE = 2.0, 0.2
@@ -79,14 +80,19 @@ class _Work:
                 self.granted[row.project] = {**self.granted.get(row.project, {}), row.kind: row.gpus}
 
     @cached_property
+    def records(self) -> Records:
+        """What the plan says."""
+        return Records.of(self.case.instance, self.result.plan)
+
+    @cached_property
     def standing(self) -> Standing:
         """What the plan reaches of every tier."""
-        return Standing(self.case, score_of(self.case.instance, self.result.plan), self.granted)
+        return Standing(self.case, score_of(self.case.instance, self.result.plan, self.records), self.granted)
 
     @cached_property
     def levels(self) -> Levels:
         """Facts about what is granted."""
-        return Levels(self.case, self.granted, self.result.plan, self.limits)
+        return Levels(self.case, self.granted, self.records, self.limits)
 
     def document(self, path: str | None) -> dict[str, Any]:
         """Return the certificate, but for the hash of the plan's file."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-import numpy as np
-
 from kalloc.certificate.case import Bundle, Case, Member, RefusedError
 from kalloc.certificate.facts import beyond, costs_of, proven
 from kalloc.certify.facts import Fact, Site, left_for, market_of, priced, sites
-from kalloc.plan import Plan
 from kalloc.solver import Limits
+from kalloc.verify import Records
 
 Run = tuple[str, ...]
 """A level, or a level and the next finer one that costs something."""
@@ -20,12 +18,12 @@ Run = tuple[str, ...]
 class Levels:
     """Facts about an allocation, sought where the plan spans more than projects would alone, and kept."""
 
-    def __init__(self, case: Case, granted: Mapping[str, Bundle], plan: Plan, limits: Limits) -> None:
+    def __init__(self, case: Case, granted: Mapping[str, Bundle], records: Records, limits: Limits) -> None:
         self.case, self.limits, self.members = case, limits, case.members(granted)
         self.known: dict[tuple[Site, frozenset[str]], Fact | None] = {}
         self.reached: dict[Member, list[int]] = {}
-        for (project, bundle), spans in zip(granted.items(), _spans(case, list(granted), plan), strict=True):
-            member = case.member(project, bundle)
+        for project, spans in records.spans.items():
+            member = case.member(project, granted[project])
             before = self.reached.get(member, [0] * len(case.levels))
             self.reached[member] = [count + of for count, of in zip(before, spans, strict=True)]
 
@@ -137,17 +135,6 @@ class Levels:
         """Yield the kinds and owners on whose nodes a project may sit."""
         pool = self.case.instance.project_of[member[0]].pool
         yield from ((kind, owner) for kind, _ in member[1] for owner in self.case.hosts(pool, kind))
-
-
-def _spans(case: Case, projects: Sequence[str], plan: Plan) -> list[list[int]]:
-    """Return the domains that a plan spans of every level, project by project."""
-    topology, number = case.instance.topology, {project: at for at, project in enumerate(projects)}
-    who = np.array([number[seat.project] for seat in plan.seats], dtype=np.int64)
-    node = np.array([topology.node_ids[seat.node] for seat in plan.seats], dtype=np.int64)
-    pairs = [np.unique(who * topology.node_count + domain[node]) for domain in topology.domain]
-    counts = [np.bincount(some // topology.node_count, minlength=len(projects)) for some in pairs]
-    spans: list[list[int]] = np.array(counts).T.tolist()
-    return spans
 
 
 def _parts(facts: Sequence[Fact]) -> list[list[Fact]]:

@@ -52,21 +52,20 @@ class Proven(NamedTuple):
 
 
 def fewest_spans(
-    rooms: Rooms,
+    workers: Workers[Rooms],
     items: Sequence[Item],
     needs: Mapping[str, int],
     spans: Mapping[str, int],
     level: int,
     limits: Limits,
     apart: Collection[str] = (),
-    workers: Workers[Rooms] | None = None,
 ) -> Proven:
     """Return a proven lower bound of Σ spans of a level over all projects.
 
     ``needs`` has the spans that each served project cannot do without, ``spans`` those that it has in a plan: no more
     work is done than it takes to meet them. Those that stand ``apart`` count with what they need alone.
     """
-    found = Proven(sum(needs.values()), {})
+    rooms, found = workers.shared, Proven(sum(needs.values()), {})
     if limits.over or sum(spans.values()) <= found.least:
         return found
     open_ones, least_of = list[Open](), list[int]()
@@ -79,7 +78,7 @@ def fewest_spans(
             open_ones.append(Open(component, level, reached - kept))
             least_of.append(least - kept)
     room = sum(rooms.zone_room[zone] for one in open_ones for zone in one.component.zones)
-    bounds = side_by_side(workers or Workers(1, rooms), _bounded, open_ones, least_of, room, limits)
+    bounds = side_by_side(workers, _bounded, open_ones, least_of, room, limits)
     for one, least, bound in zip(open_ones, least_of, bounds, strict=True):
         found.beyond[one.component.zones] = max(0, bound - least)
     return found

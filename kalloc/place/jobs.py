@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from kalloc.place.fillings import Stock
 from kalloc.place.packing import Packing, pack
 from kalloc.place.prices import pooled
-from kalloc.place.workers import Workers
+from kalloc.place.workers import Workers, shares
 from kalloc.solver import Limits
 
 WORTH_BINS = 600
@@ -46,12 +46,8 @@ def pack_jobs(jobs: Sequence[Job], limits: Limits) -> list[Packing]:
     bins = [sum(map(len, job.stock.parents)) for job in jobs]
     workers = min(limits.threads, len(jobs))
     if workers < 2 or sum(bins) < WORTH_BINS:
-        left = sum(bins)
-        found = []
-        for job, count in zip(jobs, bins, strict=True):
-            found.append(pack_job(job, limits, limits.seconds * count / left))
-            left -= count
-        return found
+        parts = zip(jobs, shares(bins, 1), strict=True)
+        return [pack_job(job, limits, share * limits.seconds) for job, share in parts]
     nothing = [Packing((), +job.sizes, float("-inf")) for job in jobs]
     with Workers(workers, None) as pool:
         return pool.in_processes(_packed, jobs, bins, nothing, limits)

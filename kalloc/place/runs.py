@@ -30,7 +30,7 @@ def runs_of(weights: Sequence[int]) -> list[Run]:
 
 
 def fewest_run(
-    rooms: Rooms,
+    workers: Workers[Rooms],
     items: Sequence[Item],
     cost_of: Mapping[str, int],
     reached: Mapping[str, int],
@@ -39,7 +39,6 @@ def fewest_run(
     apart: Collection[str] = (),
     short: Mapping[Zones, int] | None = None,
     by_kind: Mapping[tuple[str, str], int] | None = None,
-    workers: Workers[Rooms] | None = None,
 ) -> Proven:
     """Return a proven lower bound of Σ weight · spans over a run of levels and all projects.
 
@@ -49,7 +48,7 @@ def fewest_run(
     little to what a plan spans beyond it, where three levels are looked at. ``short`` has the zones where a bound is
     of use, all where it is None, if it is less than so much below the plan.
     """
-    found = Proven(sum(cost_of.values()), {})
+    rooms, found = workers.shared, Proven(sum(cost_of.values()), {})
     if limits.over or sum(reached.values()) <= found.least:
         return found
     worth = FEW * (sum(reached.values()) - found.least) if len(run) == 3 else 0
@@ -66,11 +65,11 @@ def fewest_run(
             if len(run) < 4:
                 contests += contests_of(rooms, component, run, cost_of, by_kind or {}, enough - fall + 1)
     if len(run) == 4:
-        with ThreadPoolExecutor(limits.threads) as pool:
+        with ThreadPoolExecutor(workers.count) as pool:
             bounds = pool.map(lambda of: _component_four(rooms, of[0], run, cost_of, limits), looked_at.values())
             totals = Counter(dict(zip(looked_at, bounds, strict=True)))
     else:
-        totals = proven_of(contests, limits, workers or Workers(1, rooms))
+        totals = proven_of(contests, limits, workers)
     for zones, (_, least) in looked_at.items():
         found.beyond[zones] = max(0, totals[zones] - least)
     return found

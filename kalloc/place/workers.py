@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, Generic, Self, TypeVar
 
 from kalloc.solver import Limits
@@ -52,19 +54,19 @@ class Workers(Generic[SharedT]):
     ) -> list[FoundT]:
         """Return what is found of every part, what is ``missing`` of one without an end in time or before a stop.
 
-        The first parts are begun first. Each has its share of the time that is left when it begins, by its weight among
-        those that wait. Once a process dies, for want of memory perhaps, nothing more is found.
+        The first parts are begun first, each with its share of the time that is left then. Once a process dies, for
+        want of memory perhaps, nothing more is found.
         """
         from loky import BrokenProcessPool, wait
 
         count = min(self.count, len(parts))
-        found, waiting, running = list(missing), list(range(len(parts))), dict[Any, int]()
+        found, running = list(missing), dict[Any, int]()
+        waiting = deque(enumerate(shares(weights, count)))
         alone, patience = replace(limits, stop=None, threads=1), limits.deadline + PATIENCE * limits.seconds
         with suppress(BrokenProcessPool):
             while (running or waiting) and not limits.stopped and time.monotonic() < patience:
                 while waiting and len(running) < count:
-                    share = min(1.0, count * weights[waiting[0]] / sum(weights[number] for number in waiting))
-                    number = waiting.pop(0)
+                    number, share = waiting.popleft()
                     running[self._of(count).submit(_call, work, parts[number], alone, limits.seconds * share)] = number
                 for future in wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done:
                     found[running[future]] = future.result()
@@ -78,14 +80,12 @@ class Workers(Generic[SharedT]):
 
         Each has an equal share of the time that is left when it begins.
         """
-        later = iter(range(len(parts), 0, -1))
 
-        def found(part: PartT) -> FoundT:
-            share = min(1.0, self.count / next(later))
+        def found(part: PartT, share: float) -> FoundT:
             return work(self.shared, part, limits, share * limits.seconds)
 
         with ThreadPoolExecutor(self.count) as pool:
-            return list(pool.map(found, parts))
+            return list(pool.map(found, parts, shares([1] * len(parts), self.count)))
 
     def _of(self, count: int) -> Any:
         """Return so many processes at least."""
@@ -101,6 +101,12 @@ class Workers(Generic[SharedT]):
         if self._pool is not None:
             self._pool.shutdown(wait=False, kill_workers=True)
             self._pool, self._started = None, 0
+
+
+def shares(weights: Sequence[int], count: int) -> list[float]:
+    """Return the share of every part, by its weight, of the time that is left when it begins: so many go on at once."""
+    left = list(accumulate(reversed(weights)))
+    return [min(1.0, count * weight / rest) for weight, rest in zip(weights, reversed(left), strict=True)]
 
 
 def _begin(parent: int, shared: object) -> None:

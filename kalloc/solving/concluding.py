@@ -101,7 +101,7 @@ def bound_levels(
         need = {project: counts[level] for project, counts in need_of.items()}
         spanned = {project: counts[level] for project, counts in spans.items()}
         apart = {name for name, count in need.items() if count > alone[name][level]} - rooms.stays.keys()
-        bounds[level] = fewest_spans(rooms, items, need, spanned, level, run.limits, apart, workers)
+        bounds[level] = fewest_spans(workers, items, need, spanned, level, run.limits, apart)
         plain = {project: counts[level] for project, counts in alone.items()}
         single[level] = by_zones(items, need, plain, bounds[level], weights[level])
     of_kind = _spans_by_kind(rooms, decision)
@@ -117,7 +117,7 @@ def bound_levels(
         reached, plain, by_kind = _paid(spans, counted, alone, more), _paid(alone, counted), _paid(of_kind, counted)
         short = open_zones(single, runs, several, by_zones(items, reached, plain, Proven(0, {})), spent)
         limits = run.share(RUN_SHARE)
-        bound = fewest_run(rooms, items, least, reached, several, limits, apart, short, by_kind, workers)
+        bound = fewest_run(workers, items, least, reached, several, limits, apart, short, by_kind)
         runs[several] = by_zones(items, least, plain, bound)
     levels = {
         name: LevelResult(found.spans, found.need, bounds[level].total)

@@ -12,6 +12,7 @@ from kalloc.certify.levels import Levels
 from kalloc.instance import Hierarchy, Instance, Kind, NodeGroup, Placed, Pool, Project, Request, Shape
 from kalloc.naming import plan_of
 from kalloc.solver import Limits
+from kalloc.verify import Records
 from models import placement
 from tests.engine.test_alone import WEIGHTS, best
 from tests.engine.test_forms import tree, ways
@@ -89,7 +90,8 @@ def hold(seeds: Iterable[int]) -> Counter[str]:
             continue
         case, granted = Case(instance), {project: {kind: gpus} for (project, kind), gpus in asked.items()}
         members = case.members(granted)
-        levels = Levels(case, granted, plan_of(instance, asked, outcome.seats), Limits())
+        records = Records.of(instance, plan_of(instance, asked, outcome.seats))
+        levels = Levels(case, granted, records, Limits())
         facts, least = levels.of_score(outcome.fragmentation)
         assert beyond(case, members, [], case.weights) <= outcome.fragmentation, seed
         assert beyond(case, members, facts, case.weights) == least <= outcome.fragmentation, seed

@@ -14,6 +14,7 @@ from kalloc.certify.levels import Levels
 from kalloc.instance import Hierarchy
 from kalloc.naming import plan_of
 from kalloc.solver import Limits
+from kalloc.verify import Records
 from models import placement
 from tests.engine.test_against_reference import often
 from tests.engine.test_runs import asked as all_asked
@@ -75,9 +76,9 @@ def test_who_gets_two_kinds_is_seen() -> None:
             alone = instance.replace(hierarchy=Hierarchy(levels=instance.hierarchy.levels, weights=weights))
             outcome = placement.solve(alone, all_asked(alone))
             case, best, at = Case(alone), outcome.spans[level], alone.topology.levels.index(level)
-            plan = plan_of(alone, all_asked(alone), outcome.seats)
+            records = Records.of(alone, plan_of(alone, all_asked(alone), outcome.seats))
             members, need = case.members(given_), sum(case.needs.of(p, of)[at] for p, of in given_.items())
-            without, facts = need + beyond(case, members, [], case.weights), Levels(case, given_, plan, Limits())
+            without, facts = need + beyond(case, members, [], case.weights), Levels(case, given_, records, Limits())
             told = [need + beyond(case, members, [fact], case.weights) for fact in facts.sought((level,), frozenset())]
             met = without == best or facts.of_level(level, best) is not None
             assert max([without, *told]) <= best, seed

@@ -22,6 +22,7 @@ from kalloc.place.rooms import Rooms
 from kalloc.place.seating import NoRoomError, Seating
 from kalloc.place.spans import scattering
 from kalloc.place.tree import Place, build_tree
+from kalloc.place.workers import Workers
 from kalloc.place.zones import assign_zones
 from kalloc.solver import Limits, Model, Status, solve_scip
 from models import placement
@@ -204,7 +205,7 @@ def test_fewest_spans_equals_brute_force(free: list[int], sizes: list[int]) -> N
     instance = asking(sizes, tuple(nodes(f"r{rack}", room) for rack, room in enumerate(free)))
     best = fewest_by_brute_force(tuple(sorted(free)), tuple(sizes))
     needs = {item.project: 1 for item in items(instance)}
-    assert fewest_spans(Rooms.of(instance), items(instance), needs, far(needs), 0, Limits()).total == best
+    assert fewest_spans(Workers(1, Rooms.of(instance)), items(instance), needs, far(needs), 0, Limits()).total == best
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_fewest_spans_of_large_domains_counts_in_grains(sizes: list[int]) -> Non
     """A unit of 31 nodes of 8 and one of 32: seven projects of about 9 nodes span eight units."""
     instance = asking(sizes, (nodes("r", 8, count=31), nodes("s", 8, count=32)))
     needs = {item.project: 1 for item in items(instance)}
-    assert fewest_spans(Rooms.of(instance), items(instance), needs, far(needs), 0, Limits()).total == 8
+    assert fewest_spans(Workers(1, Rooms.of(instance)), items(instance), needs, far(needs), 0, Limits()).total == 8
 
 
 def test_fewest_spans_stops_at_what_a_plan_reached() -> None:
@@ -226,7 +227,7 @@ def test_fewest_spans_stops_at_what_a_plan_reached() -> None:
     instance = asking([2, 2], (nodes("r", 4), nodes("s", 4)))
     needs = {"p0": 1, "p1": 1}
     stopped = Limits(deadline=0.0)
-    assert fewest_spans(Rooms.of(instance), items(instance), needs, needs, 0, stopped).total == 2
+    assert fewest_spans(Workers(1, Rooms.of(instance)), items(instance), needs, needs, 0, stopped).total == 2
 
 
 @pytest.mark.parametrize("level", [None, "rack"])
@@ -234,7 +235,7 @@ def test_fewest_spans_knows_who_must_not_be_cut(level: str | None) -> None:
     """Racks of 5 and 3, projects of 4, 3 and 1: they fit whole as 4 + 1 and 3, whether they must or not."""
     instance = asking([4, 3, 1], (nodes("r", 5), nodes("s", 3)), level=level)
     needs = {item.project: 1 for item in items(instance)}
-    assert fewest_spans(Rooms.of(instance), items(instance), needs, far(needs), 0, Limits()).total == 3
+    assert fewest_spans(Workers(1, Rooms.of(instance)), items(instance), needs, far(needs), 0, Limits()).total == 3
 
 
 # Zones

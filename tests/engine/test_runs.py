@@ -16,6 +16,7 @@ from kalloc.place.contests import Run
 from kalloc.place.items import items_of
 from kalloc.place.rooms import Rooms, Zones
 from kalloc.place.runs import best_sum, by_zones, fewest_run, open_zones, runs_of
+from kalloc.place.workers import Workers
 from kalloc.solver import Limits
 from kalloc.verify import Needs
 from models import placement
@@ -50,7 +51,7 @@ def run_bound(instance: Instance, pair: Run) -> dict[Zones, int]:
     rooms, weights = Rooms.of(instance), instance.topology.weights
     least = {project: sum(weights[at] * counts[at] for at in pair) for project, counts in needs(instance).items()}
     waiting = items_of(instance, rooms, asked(instance))
-    found = fewest_run(rooms, waiting, least, dict.fromkeys(least, FAR), pair, Limits())
+    found = fewest_run(Workers(1, rooms), waiting, least, dict.fromkeys(least, FAR), pair, Limits())
     return by_zones(waiting, least, least, found)
 
 
@@ -59,7 +60,7 @@ def level_bound(instance: Instance, level: int) -> dict[Zones, int]:
     rooms = Rooms.of(instance)
     least = {project: counts[level] for project, counts in needs(instance).items()}
     waiting = items_of(instance, rooms, asked(instance))
-    found = fewest_spans(rooms, waiting, least, dict.fromkeys(least, FAR), level, Limits())
+    found = fewest_spans(Workers(1, rooms), waiting, least, dict.fromkeys(least, FAR), level, Limits())
     return by_zones(waiting, least, least, found, instance.topology.weights[level])
 
 
@@ -250,11 +251,12 @@ def test_only_open_zones_are_looked_at() -> None:
     rooms, granted = Rooms.of(instance), asked(instance)
     items, cost = items_of(instance, rooms, granted), {name: 2 for name, _ in granted}
     reached = dict.fromkeys(cost, FAR)
-    every = fewest_run(rooms, items, cost, reached, (0, 1), Limits())
+    alone = Workers(1, rooms)
+    every = fewest_run(alone, items, cost, reached, (0, 1), Limits())
     [zones] = every.beyond
     assert every.total > 6
-    assert fewest_run(rooms, items, cost, reached, (0, 1), Limits(), short={zones: 1}).beyond == every.beyond
-    assert fewest_run(rooms, items, cost, reached, (0, 1), Limits(), short={}).beyond == {zones: 0}
+    assert fewest_run(alone, items, cost, reached, (0, 1), Limits(), short={zones: 1}).beyond == every.beyond
+    assert fewest_run(alone, items, cost, reached, (0, 1), Limits(), short={}).beyond == {zones: 0}
 
 
 def test_runs_are_neighbours_that_cost_something() -> None:
@@ -294,8 +296,9 @@ def test_nothing_is_done_where_a_plan_meets_the_need() -> None:
     instance = three_racks()
     rooms, cost = Rooms.of(instance), {f"p{number}": 12 for number in range(4)}
     waiting = items_of(instance, rooms, asked(instance))
-    assert fewest_run(rooms, waiting, cost, cost, (0, 1), Limits()).total == 48
-    assert fewest_run(rooms, waiting, cost, dict.fromkeys(cost, FAR), (0, 1), Limits(deadline=0.0)).total == 48
+    alone = Workers(1, rooms)
+    assert fewest_run(alone, waiting, cost, cost, (0, 1), Limits()).total == 48
+    assert fewest_run(alone, waiting, cost, dict.fromkeys(cost, FAR), (0, 1), Limits(deadline=0.0)).total == 48
 
 
 def test_nodes_taken_in_part_count_with_what_is_free() -> None:

@@ -24,8 +24,11 @@ from kalloc.place.large import Offer, losses_of, several
 from kalloc.place.prices import LARGEST_SUM, SCALE, Reaction, cheapest_cuts, cut, in_units
 from kalloc.solver import ColumnProgram, Ids, Limits
 
-MAX_TURNS, TURNS_A_UNIT = 8, 3
+MAX_TURNS, TURNS_A_UNIT = 16, 3
 """Times that what items are worth is changed; no more for every unit that a plan costs beyond the bound."""
+WIDTH = 0.25
+"""How far other worths may lie from the best so far, by the cost of a bin: twice as far after others were better, half
+as far after they were not."""
 MAX_ROUNDS = 40
 """Rounds of pricing in a parent."""
 MOST_WORK = 30_000_000
@@ -230,14 +233,14 @@ def parents_apart(
         return offer.bound
     parents = [_Parent(stock.only([bins]), offer.price, most) for bins in stock.parents]
     pays = cheapest_cuts(offer.price, stock.bin_cost, max(small)) / SCALE
-    worths = _Worths(small, parents, {size: float(pays[size]) for size in small}, float(stock.bin_cost))
+    worths = _Worths(small, parents, {size: float(pays[size]) for size in small}, WIDTH * stock.bin_cost)
     case = _Case(items, small, parent_cost, offer)
     best, level, worth = offer.bound, -math.inf, worths.centre
     for _ in range(min(MAX_TURNS, TURNS_A_UNIT * (enough - best))):
         settled = case.settle(parents, worth, limits)
         best = max(best, case.bound(settled))
         if (found := case.proven(settled, 1) / SCALE) > level:
-            level, worths.centre = found, worth
+            level, worths.centre, worths.width = found, worth, 2 * worths.width
         else:
             worths.width /= 2
         worths.learn()

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kalloc.place.fillings import Stock
-from kalloc.place.packing import Packing, pack
+from kalloc.place.neighbourhoods import pack
+from kalloc.place.packing import Packing
 from kalloc.place.prices import pooled
 from kalloc.place.workers import Workers, shares
 from kalloc.solver import Limits

@@ -6,12 +6,11 @@ so little is left that an integer program over its patterns decides it: a dive b
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 from kalloc.place.fillings import Stock
 from kalloc.place.master import TOLERANCE, Master
@@ -22,26 +21,19 @@ MAX_DIVES = 60
 """Times that what is left is priced anew."""
 MAX_NODES = 500
 """Nodes of the branch-and-bound tree: a limit that is the same on every machine."""
-FEW_BINS, MANY_BINS = 64, 200
-"""Bins left from which on an integer program decides; in a second round, and where some item was left out."""
-TRIES_SHARING, TRIES_APART, PARENTS_A_TRY = 4, 3, 32
-"""Neighbourhoods tried since the last that was better, where parents share items, and where they do not; one more for
-so many parents there."""
-SHARING, APART, BINS_A_NEIGHBOUR = 48, 64, 32
-"""Bins of a neighbourhood where parents share items, and where they do not; one more for so many bins there."""
-NEGLIGIBLE = 2e-5
-"""Share of the costs that is not worth another neighbourhood."""
+FEW_BINS = 64
+"""Bins left from which on an integer program decides."""
 LIKELY = 0.5
 """Share from which on a pattern is taken that the linear program does not take wholly."""
 MAX_KEPT = 600
 """Patterns that a dive leaves to those after it."""
 VARIATIONS = 5
 """Times that prices are varied before whole numbers are chosen."""
-SOFT, HARD = 2.0, float("inf")
+SOFT, HARD = 1.3, float("inf")
 """Times its worth that leaving an item out costs: at first, and once some would be left out."""
-MOSTLY = 2 / 3
-"""Share of what all items ask from which on it matters which of those larger than a bin are taken first."""
 NOTHING = float("-inf")
+NEARLY = 1e-3
+"""How little more than whole a linear program's value is whole."""
 
 
 class Way(NamedTuple):
@@ -88,134 +80,12 @@ class Packing:
     def cost(self, stock: Stock, leave: int) -> int:
         """Return what all items pay, those left out included."""
         paid = sum(chosen.cost(stock) for chosen in self.chosen)
-        return paid + leave * _volume(self.left.items())
+        return paid + leave * volume(self.left.items())
 
 
-def pack(
-    stock: Stock,
-    sizes: Counter[int],
-    worth: Mapping[int, float],
-    leave: int,
-    floor: float,
-    limits: Limits,
-    share: Limits | None = None,
-) -> Packing:
-    """Return patterns that hold most items at little cost; every bin is in one of them at most.
-
-    A first packing is improved by neighbourhoods: what some parents hold is taken out and packed anew.
-
-    Args:
-        stock: the bins.
-        sizes: how many items there are of each size.
-        worth: what an item of each size is worth about: prices to begin with.
-        leave: price of leaving out an item, for every unit of its size.
-        floor: what all costs at least: nothing better is sought once it is reached.
-        limits: of the solve.
-        share: the same with less time: once it is over, the first packing stands as soon as it is there.
-    """
-    pool: dict[Pattern, None] = {}
-    way, *others = _ways(stock, sizes)
-    best = dive(stock, sizes, worth, leave, floor, way, limits, pool)
-    limits = share or limits
-    enough = max(floor, best.value) * (1 + NEGLIGIBLE) + 1
-    for seed, another in enumerate(others, 1):
-        useful = best.left if another.few > way.few else best.cost(stock, leave) >= enough
-        if useful and not limits.over:
-            other = dive(stock, sizes, worth, leave, floor, another, limits, pool, seed)
-            if other.cost(stock, leave) < best.cost(stock, leave):
-                best, way = other, another
-    dice = np.random.default_rng(limits.seed)
-    most = TRIES_SHARING if stock.shared else TRIES_APART + len(stock.parents) // PARENTS_A_TRY
-    for few in (FEW_BINS, MANY_BINS):
-        tries = most
-        while tries and best.cost(stock, leave) >= enough and not limits.over:
-            tries -= 1
-            picked = _neighbours(best, stock, worth, most - 1 - tries, dice)
-            if len(picked) == len(stock.parents):
-                break
-            again = way._replace(few=few)
-            other = _again(best, stock, worth, leave, picked, again, limits, pool, int(dice.integers(1 << 30)))
-            if other.cost(stock, leave) < best.cost(stock, leave):
-                best, tries = other, most
-    return best
-
-
-def _ways(stock: Stock, items: Counter[int]) -> list[Way]:
-    """Return the ways that are worth a dive, the last only where items are left out.
-
-    Two where items larger than a bin ask most: taking them all first leaves hardly one out, but holds many badly.
-    """
-    large = _volume((size, count) for size, count in items.items() if size > stock.room)
-    ways = [Way(least=LIKELY), Way()] if large > MOSTLY * _volume(items.items()) else [Way()]
-    if sum(map(len, stock.parents)) <= MANY_BINS:
-        ways.append(Way(MANY_BINS))
-    return ways
-
-
-def _volume(items: Iterable[tuple[int, int]]) -> int:
+def volume(items: Iterable[tuple[int, int]]) -> int:
     """Return what items ask together, given by size and count."""
     return sum(size * count for size, count in items)
-
-
-def _neighbours(
-    packing: Packing, stock: Stock, worth: Mapping[int, float], turn: int, dice: np.random.Generator
-) -> set[int]:
-    """Return parents whose bins are to be packed anew, in whole groups where parents must share items.
-
-    Where items are left out, those with room come first; else those of the pattern whose items pay most beyond what
-    they are worth, of the second at the second turn, and so on. Any others follow.
-    """
-    order = dice.permutation(len(stock.parents)).tolist()
-    if packing.left:
-        free = _free(packing, stock)
-        order.sort(key=lambda parent: free[parent] == 0)
-    else:
-        paid = [found.cost(stock) - sum(worth.get(size, 0.0) for size in found.sizes) for found in packing.chosen]
-        dearest = sorted(range(len(paid)), key=lambda number: -paid[number])[turn % len(paid)]
-        order = [*packing.chosen[dearest].parents, *order]
-    most = SHARING if stock.shared else APART + sum(map(len, stock.parents)) // BINS_A_NEIGHBOUR
-    picked: dict[int, None] = {}
-    for parent in order:
-        mates = [mate for mate, group in enumerate(stock.groups) if group == stock.groups[parent]]
-        picked.update(dict.fromkeys(mates if stock.shared else [parent]))
-        if sum(len(stock.parents[parent]) for parent in picked) > most:
-            break
-    return set(picked)
-
-
-def _free(packing: Packing, stock: Stock) -> list[int]:
-    """Return the room that is left in every parent."""
-    free = [sum(int(stock.states.total[state]) for state in bins) for bins in stock.parents]
-    for pattern, parents, missing in packing.chosen:
-        for parent, filled in zip(parents, pattern.bins, strict=True):
-            for item, step in zip(filled.items, filled.steps, strict=True):
-                free[parent] -= 0 if item in missing else int(stock.states.part[step])
-    return free
-
-
-def _again(
-    packing: Packing,
-    stock: Stock,
-    worth: Mapping[int, float],
-    leave: int,
-    picked: set[int],
-    way: Way,
-    limits: Limits,
-    pool: dict[Pattern, None],
-    seed: int,
-) -> Packing:
-    """Pack anew what some parents hold, and what is left out."""
-    kept = tuple(chosen for chosen in packing.chosen if not picked.issuperset(chosen.parents))
-    out = [chosen for chosen in packing.chosen if picked.issuperset(chosen.parents)]
-    items = packing.left + Counter(size for chosen in out for size in chosen.sizes)
-    free = [Counter(bins if parent in picked else ()) for parent, bins in enumerate(stock.parents)]
-    for chosen in kept:
-        for parent, filled in zip(chosen.parents, chosen.pattern.bins, strict=True):
-            if parent in picked:
-                free[parent][filled.state] -= 1
-    part = stock.only([tuple(counts.elements()) for counts in free])
-    found = dive(part, items, worth, leave, NOTHING, way, limits, pool, seed)
-    return Packing(kept + found.chosen, found.left, packing.value)
 
 
 def dive(
@@ -228,8 +98,12 @@ def dive(
     limits: Limits,
     pool: dict[Pattern, None],
     seed: int = 0,
+    below: float = math.inf,
 ) -> Packing:
-    """Take what the linear program takes whole, again and again, and decide in whole numbers over the last few bins."""
+    """Take what the linear program takes whole, again and again, and decide in whole numbers over the last few bins.
+
+    Items are left out as soon as it shows that what all cost would not come ``below`` something.
+    """
     items, chosen, value = +sizes, list[Chosen](), NOTHING
     if not items or not stock.used:
         return Packing((), items, value)
@@ -241,6 +115,8 @@ def dive(
         if not master.generate(NOTHING if last else floor - spent, limits):
             items, stock, settled = _left(master, _wholly(master) if master.shares else [])
             chosen += settled
+            break
+        if spent + math.ceil(master.value - NEARLY) >= below:
             break
         if master.left_out > TOLERANCE and not (wide and soft == HARD):
             soft, wide = HARD, wide or soft == HARD

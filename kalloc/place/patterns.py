@@ -22,12 +22,10 @@ from kalloc.place.fillings import NEVER, Fillings, Floats, Stock
 from kalloc.place.knapsacks import Knapsacks
 from kalloc.solver import Ids
 
-MOST_BINS = 4
-"""Bins of the longest chain."""
+FEWEST_BINS, MOST_BINS = 3, 4
+"""Bins of a chain; one of two bins is a star."""
 MOST_ENTRIES = 4_000_000
 """Entries of the largest table of a chain's middle; beyond it chains have two bins at most."""
-FEW_ENTRIES = 20_000
-"""Entries up to which all that a chain's middle may take over is looked at in one step."""
 
 
 class Filled(NamedTuple):
@@ -238,73 +236,87 @@ def chains(fillings: Fillings, rents: Rents, least: float, most: int) -> Iterato
     stock = fillings.stock
     if (len(stock.used) + 1) * (stock.room + 1) ** 2 > MOST_ENTRIES or not len(fillings.sizes):
         return
-    search = _ChainSearch(fillings, rents, _Links.of(fillings))
-    sets = [bins for count in range(3, MOST_BINS + 1) for bins in combinations(range(stock.grid.shape[1]), count)]
-    if not sets:
+    parents = np.flatnonzero([len(bins) >= FEWEST_BINS for bins in stock.parents])
+    if not len(parents):
         return
-    value = np.stack([search.closed(bins) for bins in sets], axis=1)
-    for parent, position in _richest(value, least, most):
-        yield search.trace(parent, sets[position])
+    search = _ChainSearch(fillings, parents, rents.by_parent[parents], _Links.of(fillings))
+    sets = [bins for count in range(FEWEST_BINS, MOST_BINS + 1) for bins in search.sets(count)]
+    for row, position in _richest(search.closed(sets), least, most):
+        yield search.trace(row, sets[position])
 
 
 class _ChainSearch:
-    """Best chains over every set of bins: open ones, by what they hand on, and closed ones."""
+    """Best chains over every set of bins of some parents: open ones, by what they hand on, and closed ones."""
 
-    def __init__(self, fillings: Fillings, rents: Rents, links: _Links) -> None:
-        self.fillings, self.rents, self.links = fillings, rents, links
-        self.grid: Ids = fillings.stock.grid
-        self._open: dict[tuple[int, ...], Floats] = {}
+    def __init__(self, fillings: Fillings, parents: Ids, rents: Floats, links: _Links) -> None:
+        """``rents`` has a row for each of the ``parents``, a column for each of its bins."""
+        self.fillings, self.parents, self.rents, self.links = fillings, parents, rents, links
+        self.grid: Ids = fillings.stock.grid[parents]
+        first = links.first[self.grid] - rents[:, :, None]
+        self._open: dict[tuple[int, ...], Floats] = {(number,): first[:, number] for (number,) in self.sets(1)}
+        for count in range(2, MOST_BINS):
+            self._lengthen(self.sets(count))
 
-    def open(self, bins: tuple[int, ...]) -> Floats:
-        """Return the best worth of a chain over some bins, by what it hands on, shape (parents, room + 1)."""
-        if bins not in self._open:
-            self._open[bins] = np.maximum.reduce([self._longer(bins, last) for last in bins])
-        return self._open[bins]
+    def sets(self, count: int) -> list[tuple[int, ...]]:
+        """Return all sets of so many bins."""
+        return list(combinations(range(self.grid.shape[1]), count))
 
-    def _longer(self, bins: tuple[int, ...], last: int) -> Floats:
-        used, rent = self.grid[:, last], self.rents.by_parent[:, last, None]
-        if len(bins) == 1:
-            return np.asarray(self.links.first[used] - rent)
-        before = self.open(_without(bins, last))
-        if before.size * before.shape[1] <= FEW_ENTRIES:
-            return np.asarray((before[:, :, None] + self.links.middle[used]).max(axis=1) - rent)
-        worth = np.full(before.shape, NEVER)
-        for taken in np.flatnonzero((before > NEVER / 2).any(axis=0)):
-            np.maximum(worth, before[:, taken, None] + self.links.middle[used, taken], out=worth)
-        return np.asarray(worth - rent)
+    def _lengthen(self, sets: Sequence[tuple[int, ...]]) -> None:
+        """Find the best worth of a chain over each of some sets, by what it hands on, shape (parents, room + 1)."""
+        best = np.full((len(sets), *self._open[(0,)].shape), NEVER)
+        for last in range(self.grid.shape[1]):
+            inside, before, rent = self._before_last(sets, last)
+            middle, worth = self.links.middle[self.grid[:, last]], np.full(before.shape, NEVER)
+            for taken in np.flatnonzero((before > NEVER / 2).any(axis=(0, 1))):
+                np.maximum(worth, before[:, :, taken, None] + middle[:, taken], out=worth)
+            best[inside] = np.maximum(best[inside], worth - rent)
+        self._open.update(zip(sets, best, strict=True))
 
-    def closed(self, bins: tuple[int, ...]) -> Floats:
-        """Return the best worth of a whole chain over some bins, shape (parents,)."""
-        return np.asarray(np.maximum.reduce([self._ends(bins, last).max(axis=1) for last in bins]))
+    def closed(self, sets: Sequence[tuple[int, ...]]) -> Floats:
+        """Return the best worth of a whole chain over each of some sets, shape (parents, sets)."""
+        best = np.full((len(sets), len(self.grid)), NEVER)
+        for last in range(self.grid.shape[1]):
+            inside, before, rent = self._before_last(sets, last)
+            worth = before + self.links.last[self.grid[:, last]] - rent
+            best[inside] = np.maximum(best[inside], worth.max(axis=2))
+        return best.T
 
-    def _ends(self, bins: tuple[int, ...], last: int) -> Floats:
-        worth = self.open(_without(bins, last)) + self.links.last[self.grid[:, last]]
-        return np.asarray(worth - self.rents.by_parent[:, last, None])
+    def _before_last(self, sets: Sequence[tuple[int, ...]], last: int) -> tuple[list[int], Floats, Floats]:
+        """Return the sets with a bin, the chains over the other bins of each, and the rent of that bin."""
+        inside = [number for number, bins in enumerate(sets) if last in bins]
+        before = np.stack([self._open[_without(sets[number], last)] for number in inside])
+        return inside, before, self.rents[:, last, None]
 
-    def trace(self, parent: int, bins: tuple[int, ...]) -> Pattern:
+    def _ends(self, row: int, bins: tuple[int, ...], last: int) -> Floats:
+        """Return the worth of a chain of one parent that ends in a bin, by what that bin takes over."""
+        worth = self._open[_without(bins, last)][row] + self.links.last[self.grid[row, last]]
+        return np.asarray(worth - self.rents[row, last])
+
+    def trace(self, row: int, bins: tuple[int, ...]) -> Pattern:
         """Return the best chain of one parent over some bins, from its last bin to its first."""
-        last = max(bins, key=lambda number: self._ends(bins, number)[parent].max())
-        carried = int(self._ends(bins, last)[parent].argmax())
+        parent = int(self.parents[row])
+        last = max(bins, key=lambda number: self._ends(row, bins, number).max())
+        carried = int(self._ends(row, bins, last).argmax())
         cut: list[int] = []
-        found = [Cut(parent, int(self.grid[parent, last]), ((0, carried),))]
+        found = [Cut(parent, int(self.grid[row, last]), ((0, carried),))]
         bins = _without(bins, last)
         while len(bins) > 1:
-            before = {number: self._before(parent, bins, number, carried) for number in bins}
+            before = {number: self._before(row, bins, number, carried) for number in bins}
             last = max(bins, key=lambda number: before[number].max())
-            taken, used = int(before[last].argmax()), int(self.grid[parent, last])
+            taken, used = int(before[last].argmax()), int(self.grid[row, last])
             found.append(Cut(parent, used, self._middle(used, taken, carried, cut)))
             bins, carried = _without(bins, last), taken
-        used = int(self.grid[parent, bins[0]])
+        used = int(self.grid[row, bins[0]])
         size = self._handed(self.fillings.beside_one[self.fillings.stock.used[used]], carried)
         found.append(Cut(parent, used, ((len(cut), size - carried),)))
         cut.append(size)
         return assemble(self.fillings, cut, found)
 
-    def _before(self, parent: int, bins: tuple[int, ...], last: int, carried: int) -> Floats:
+    def _before(self, row: int, bins: tuple[int, ...], last: int, carried: int) -> Floats:
         """Return the worth of handing something on from a bin, by what it has taken over."""
-        used = self.grid[parent, last]
-        worth = self.open(_without(bins, last))[parent] + self.links.middle[used, :, carried]
-        return np.asarray(worth - self.rents.by_parent[parent, last])
+        used = self.grid[row, last]
+        worth = self._open[_without(bins, last)][row] + self.links.middle[used, :, carried]
+        return np.asarray(worth - self.rents[row, last])
 
     def _middle(self, used: int, taken: int, carried: int, cut: list[int]) -> tuple[tuple[int, int], ...]:
         """Return the parts in a bin in the middle; where an item begins in it, that item joins those cut."""

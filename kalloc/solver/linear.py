@@ -11,6 +11,8 @@ from kalloc.solver.model import Limits, Model
 
 DUAL_SCALE = 2**36
 """Duals are rounded to multiples of 1 / DUAL_SCALE before they prove a bound."""
+AS_IT_STANDS = "use_preprocessing: false use_scaling: false"
+"""GLOP goes on from its last basis only where the matrix has but gained columns; scaled anew, it has not."""
 
 
 def relaxed_bound(model: Model, limits: Limits) -> int | None:
@@ -74,6 +76,7 @@ class ColumnProgram:
         from ortools.linear_solver import pywraplp
 
         self._solver = pywraplp.Solver.CreateSolver("GLOP")
+        self._solver.SetSolverSpecificParametersAsString(AS_IT_STANDS)
         self._rows = [self._solver.Constraint(low, high) for low, high in rows]
         self._solver.Objective().SetMinimization()
         self._columns: list[Any] = []

@@ -11,7 +11,8 @@ import pytest
 
 from kalloc.place.fillings import Stock
 from kalloc.place.master import Master
-from kalloc.place.packing import LIKELY, Chosen, Packing, Way, dive, pack
+from kalloc.place.neighbourhoods import pack
+from kalloc.place.packing import LIKELY, Chosen, Packing, Way, dive
 from kalloc.place.prices import Priced, pooled
 from kalloc.solver import Limits
 from tests.engine.stocks import MUCH, Case, consistent, cost_of, draw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -111,6 +111,7 @@ class Fillings:
     """Of every step, when it lays a whole item."""
     values: Floats = field(init=False)
     """Of the best filling of every state with whole items."""
+    _known: dict[int, list[Laid]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         states = self.stock.states
@@ -147,9 +148,12 @@ class Fillings:
             step = self.stock.best_step(state, part, self.beside_one[:, later[0]] if later else self.values)
             laid.append(Laid(0, step))
             state = int(self.stock.states.target[step])
-        return laid + list(self._whole(state))
+        return laid + self._whole(state)
 
-    def _whole(self, state: int) -> Iterator[Laid]:
-        states = self.stock.states
-        for step in states.walk(state, self.gain, self.values):
-            yield Laid(int(states.part[step]), step)
+    def _whole(self, state: int) -> list[Laid]:
+        """Return the best filling of a state with whole items; most states are met again and again."""
+        if state not in self._known:
+            states = self.stock.states
+            steps = states.walk(state, self.gain, self.values)
+            self._known[state] = [Laid(int(states.part[step]), step) for step in steps]
+        return self._known[state]

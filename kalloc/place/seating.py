@@ -77,6 +77,11 @@ class Seating:
 
     def children(self, level: int, domain: int) -> Ids:
         """Return the domains of the next level that lie in a domain."""
+        order, starts = self._inside(level)
+        return np.asarray(order[starts[domain] : starts[domain + 1]])
+
+    def _inside(self, level: int) -> tuple[Ids, Ids]:
+        """Return the domains of the next level in the order of those of a level, and where each of these begins."""
         if level not in self._order:
             coarse, fine = self.rooms.topology.domain[level : level + 2]
             parent = np.zeros(self.rooms.topology.domain_count(level + 1), dtype=np.int64)
@@ -84,8 +89,7 @@ class Seating:
             order = np.argsort(parent, kind="stable")
             starts = np.searchsorted(parent[order], np.arange(self.rooms.topology.domain_count(level) + 1))
             self._order[level] = (order, starts)
-        order, starts = self._order[level]
-        return np.asarray(order[starts[domain] : starts[domain + 1]])
+        return self._order[level]
 
     def put(self, item: Item, node: int, gpus: int) -> None:
         """Give GPUs of a node to an item.
@@ -211,11 +215,18 @@ class Seating:
         order = domains[np.argsort(free[level][domains], kind="stable")][:MAX_COMPARED]
         if level == len(free) - 1:
             return int(order[0])
-        needs = []
-        for domain in order:
-            offers = np.sort(free[level + 1][self.children(level, int(domain))])[::-1]
-            needs.append(int(np.searchsorted(np.cumsum(offers), gpus)))
-        return int(order[int(np.argmin(needs))])
+        return int(order[int(self._needs(order, gpus, free[level + 1], level).argmin())])
+
+    def _needs(self, domains: Ids, gpus: int, free: Ids, level: int) -> Ids:
+        """Return how many domains of the next level hold less than an amount together, the largest first, in each."""
+        order, starts = self._inside(level)
+        counts = starts[domains + 1] - starts[domains]
+        heads = counts.cumsum() - counts
+        offers = free[order[np.arange(counts.sum()) + np.repeat(starts[domains] - heads, counts)]]
+        offers = offers[np.lexsort((-offers, np.repeat(np.arange(len(domains)), counts)))]
+        together = offers.cumsum()
+        together -= np.repeat(together[heads] - offers[heads], counts)
+        return np.asarray(np.add.reduceat((together < gpus).astype(np.int64), heads))
 
     def _held(self, item: Item) -> Iterable[int]:
         if item.shape.anchor is not None:

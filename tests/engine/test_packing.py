@@ -102,6 +102,26 @@ def test_more_items_than_room_are_left_out() -> None:
         assert sum(size * count for size, count in packing.left.items()) >= asked - case.room
 
 
+def test_a_dive_that_cannot_be_better_is_given_up() -> None:
+    """Below what it comes to, a dive comes to no more; one unit above, it goes as if there were no limit."""
+    given_up = 0
+    for seed in range(SEEDS):
+        case, stock, prices, _ = packed(seed)
+        worth = prices.pays(stock.bin_cost, sorted(case.items))
+
+        def dived(below: float, case: Case = case, stock: Stock = stock, worth: dict[int, float] = worth) -> Packing:
+            return dive(stock, case.items, worth, MUCH, float("-inf"), Way(), Limits(), {}, 0, below)
+
+        whole = dived(float("inf"))
+        cost = whole.cost(stock, MUCH)
+        assert dived(cost + 1) == whole
+        less = dived(cost)
+        sound(stock, less, case.items)
+        assert less.cost(stock, MUCH) >= cost
+        given_up += less != whole
+    assert given_up >= SEEDS / 2
+
+
 def test_nothing_to_pack() -> None:
     """Without items, or without bins, nothing is chosen and all items are left."""
     stock = draw(0).stock()
@@ -229,7 +249,7 @@ def test_items_larger_than_most_bins_are_packed_near_the_bound() -> None:
 def test_where_large_items_ask_most_the_better_of_two_ways_is_taken() -> None:
     """All large items first, or those taken mostly: now the one, now the other is better, and a packing is no worse."""
     better = set()
-    for seed in range(2):
+    for seed in (2, 3):
         case = crowd(seed)
         stock = case.stock()
         prices = pooled(stock, case.items, Limits())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from random import Random
 
 from kalloc.solver import ColumnProgram, Limits
 
@@ -84,3 +85,26 @@ def test_no_answer_after_the_deadline_or_a_stop() -> None:
     assert program.solve(Limits(stop=stop)) is None
     assert program.solve(Limits(deadline=time.monotonic() + 60)) is not None
     assert program.solve(Limits()) is not None
+
+
+def test_it_goes_on_from_where_it_stood() -> None:
+    """After new columns GLOP takes a tenth of the steps that it takes from the start, at most, to the same value."""
+    rows, dice = [(float(10 + row % 7), INFINITE) for row in range(60)], Random(0)
+
+    def columns(count: int) -> list[tuple[float, list[tuple[int, float]]]]:
+        return [
+            (dice.uniform(1, 9), [(row, dice.uniform(1, 9)) for row in dice.sample(range(60), 6)]) for _ in range(count)
+        ]
+
+    many, few = columns(400), columns(2)
+    grown, whole = ColumnProgram(rows), ColumnProgram(rows)
+    for cost, terms in many:
+        grown.add(cost, terms)
+    assert grown.solve(Limits()) is not None
+    for cost, terms in few:
+        grown.add(cost, terms)
+    for cost, terms in many + few:
+        whole.add(cost, terms)
+    again, anew = grown.solve(Limits()), whole.solve(Limits())
+    assert again is not None and anew is not None and abs(again[0] - anew[0]) < 1e-6 * anew[0]
+    assert 10 * grown._solver.iterations() <= whole._solver.iterations()

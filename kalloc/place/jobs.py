@@ -8,14 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kalloc.place.fillings import Stock
-from kalloc.place.neighbourhoods import pack
+from kalloc.place.neighbourhoods import WORTH_BINS, pack
 from kalloc.place.packing import Packing
 from kalloc.place.prices import pooled
 from kalloc.place.workers import Workers, shares
 from kalloc.solver import Limits
-
-WORTH_BINS = 600
-"""Bins of all stocks together from which on processes save more time than it takes to start them."""
 
 
 @dataclass(frozen=True)

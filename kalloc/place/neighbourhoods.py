@@ -31,7 +31,7 @@ SHARING, APART, BINS_A_NEIGHBOUR = 48, 64, 32
 AT_ONCE = 4
 """Neighbourhoods packed from the same packing, on any number of processors."""
 WORTH_BINS = 600
-"""Bins from which on processes save more time than it takes to start them."""
+"""Bins, of one stock or of several together, from which on processes save more time than it takes to start them."""
 NEGLIGIBLE = 2e-5
 """Share of the costs that is not worth another neighbourhood."""
 
@@ -112,8 +112,6 @@ def pack(
             other = dive(stock, sizes, worth, leave, floor, another, limits, pool, seed, ground.cost(best))
             if ground.cost(other) < ground.cost(best):
                 best, way = other, another
-    if ground.cost(best) < enough or limits.over:
-        return best
     with Workers(limits.threads if ground.bins >= WORTH_BINS else 1, ground) as workers:
         return _improved(workers, best, way, enough, pool, limits)
 
@@ -168,26 +166,24 @@ def _packed(workers: Workers[Ground], parts: Sequence[Neighbourhood], limits: Li
 def _dived(ground: Ground, part: Neighbourhood, limits: Limits, _: float) -> Found:
     """Pack a neighbourhood anew; cut off by its share of the time, it would be of no use."""
     pool, stock = dict.fromkeys(part.pool), ground.stock.only(part.bins)
-    prices = ground.worth, ground.leave, NOTHING
-    packing = dive(stock, part.items, *prices, part.way, limits, pool, part.seed, part.cost)
+    packing = dive(
+        stock, part.items, ground.worth, ground.leave, NOTHING, part.way, limits, pool, part.seed, below=part.cost
+    )
     return Found(packing, tuple(pool)[len(part.pool) :])
 
 
 def _merged(ground: Ground, packing: Packing, parts: Sequence[Neighbourhood], found: Sequence[Found]) -> Packing:
     """Return a packing with every neighbourhood that is better anew; what is left out can be in one of them alone."""
-    better = [(_replaced(packing, *pair, packing.left), pair) for pair in zip(parts, found, strict=True)]
-    better = [entry for entry in better if ground.cost(entry[0]) < ground.cost(packing)]
-    if packing.left:
-        return min((one for one, _ in better), key=ground.cost, default=packing)
-    for _, pair in better:
-        packing = _replaced(packing, *pair, Counter())
+    gains = [part.cost - ground.cost(one.packing) for part, one in zip(parts, found, strict=True)]
+    better = [number for number, gain in enumerate(gains) if gain > 0]
+    left_out = packing.left
+    if left_out and better:
+        better = [max(better, key=lambda number: gains[number])]
+    for number in better:
+        picked, anew = parts[number].picked, found[number].packing
+        kept = tuple(chosen for chosen in packing.chosen if not picked.issuperset(chosen.parents))
+        packing = Packing(kept + anew.chosen, packing.left - left_out + anew.left, packing.value)
     return packing
-
-
-def _replaced(packing: Packing, part: Neighbourhood, found: Found, taken: Counter[int]) -> Packing:
-    """Return a packing with a neighbourhood packed anew, into which so much of what is left out was taken."""
-    kept = tuple(chosen for chosen in packing.chosen if not part.picked.issuperset(chosen.parents))
-    return Packing(kept + found.packing.chosen, packing.left - taken + found.packing.left, packing.value)
 
 
 def _neighbourhoods(

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 from kalloc.place import neighbourhoods
-from kalloc.place.neighbourhoods import Found, Ground, Neighbourhood, _dived, _merged, _neighbourhoods, pack
+from kalloc.place.neighbourhoods import AT_ONCE, Found, Ground, Neighbourhood, _dived, _merged, _neighbourhoods, pack
 from kalloc.place.packing import NOTHING, Packing, Way, dive
 from kalloc.place.prices import Priced, pooled
 from kalloc.solver import Limits
 from tests.engine.stocks import MUCH, Case
 from tests.engine.test_packing import halves, sound
-
-AT_ONCE = 4
 
 
 def begun(case: Case) -> tuple[Ground, Priced, Packing]:
